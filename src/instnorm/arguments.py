@@ -82,6 +82,10 @@ def check_out(out, x):
     if type(out) is not type(x) or out.shape != x.shape or out.dtype != x.dtype:
         seen = f"{getattr(out, 'dtype', type(out).__name__)} {getattr(out, 'shape', '')}".strip()
         raise ValueError(f"out must be like x, {x.dtype} {x.shape}; got {seen}")
-    flags = getattr(out, "flags", None)
-    if flags is not None and not getattr(flags, "writeable", True):
-        raise ValueError("out must be writable; got a read-only array")
+    check_writable("out", out)
+
+
+def check_writable(name, array):
+    """Raise ValueError when `array` is read-only. (CuPy arrays are always writable.)"""
+    if not getattr(array.flags, "writeable", True):
+        raise ValueError(f"{name} must be writable; got a read-only array")

@@ -27,6 +27,7 @@ from .arguments import (
     check_per_channel,
     check_same_shape,
     check_set_size,
+    check_writable,
 )
 
 
@@ -129,9 +130,8 @@ def batch_norm(
         raise ValueError(f"momentum must lie between 0 and 1; got {momentum!r}")
     check_out(out, x)
     if training:
-        picture = _side_by_side(x)
-        _check(picture, x.shape[1], gamma, beta, eps, BATCH_SET)
-        y, mean, var = _standardise(picture, x.shape[1], gamma, beta, eps)
+        _check(x, x.shape[1], gamma, beta, eps, BATCH_SET)
+        y, mean, var = _standardise(_side_by_side(x), x.shape[1], gamma, beta, eps)
         y = _stacked(y)
     else:
         _check_affine(x, gamma, beta, eps)
@@ -139,8 +139,8 @@ def batch_norm(
     y = _write(y, out)
     if training and running_mean is not None and x.size:
         m = x.size // x.shape[1]
-        running_mean += momentum * (mean - running_mean)
-        running_var += momentum * (var * (m / (m - 1)) - running_var)
+        running_mean[...] = (1 - momentum) * running_mean + momentum * mean
+        running_var[...] = (1 - momentum) * running_var + momentum * var * (m / (m - 1))
     return y
 
 
@@ -199,15 +199,12 @@ def batch_norm_backward(
     """
     check_activations("x", x, spatial=0)
     _check_running(running_mean, running_var, training, x.shape[1])
+    check_same_shape("dy", dy, "x", x)
     if training:
-        check_same_shape("dy", dy, "x", x)
-        picture = _side_by_side(x)
-        dx, dgamma, dbeta = _backward(
-            _side_by_side(dy), picture, x.shape[1], gamma, eps, BATCH_SET
-        )
+        _check(x, x.shape[1], gamma, None, eps, BATCH_SET)
+        dx, dgamma, dbeta = _gradients(_side_by_side(dy), _side_by_side(x), x.shape[1], gamma, eps)
         return _stacked(dx), dgamma, dbeta
     _check_affine(x, gamma, None, eps)
-    check_same_shape("dy", dy, "x", x)
     return _apply_moments_backward(dy, x, running_mean, running_var, gamma, eps)
 
 
@@ -219,7 +216,7 @@ BATCH_SET = "each channel (the batch and the spatial axes)"
 
 
 def _forward(x, num_groups, gamma, beta, eps, out, what):
-    _check(x, num_groups, gamma, beta, eps, what)
+    _check(x, x.shape[0] * num_groups, gamma, beta, eps, what)
     check_out(out, x)
     y, _, _ = _standardise(x, num_groups, gamma, beta, eps, out)
     return y
@@ -244,8 +241,13 @@ def _standardise(x, num_groups, gamma, beta, eps, out=None):
 
 
 def _backward(dy, x, num_groups, gamma, eps, what):
-    _check(x, num_groups, gamma, None, eps, what)
+    _check(x, x.shape[0] * num_groups, gamma, None, eps, what)
     check_same_shape("dy", dy, "x", x)
+    return _gradients(dy, x, num_groups, gamma, eps)
+
+
+def _gradients(dy, x, num_groups, gamma, eps):
+    """The way back through `_standardise`."""
     xp = rows.array_module(x)
     channels = x.shape[1]
     if x.size == 0:
@@ -280,7 +282,8 @@ def _apply_moments_backward(dy, x, mean, var, gamma, eps):
 
 
 def _as_rows(x, num_groups):
-    return x.reshape(x.shape[0] * num_groups, -1)
+    """One contiguous row for each image and group: a view where memory allows, else a copy."""
+    return rows.array_module(x).ascontiguousarray(x.reshape(x.shape[0] * num_groups, -1))
 
 
 def _per_row(parameter, x, num_groups):
@@ -312,9 +315,8 @@ def _write(y, out):
     return out
 
 
-def _check(x, num_groups, gamma, beta, eps, what):
+def _check(x, sets, gamma, beta, eps, what):
     _check_affine(x, gamma, beta, eps)
-    sets = x.shape[0] * num_groups
     if x.shape[0] and x.shape[1]:
         check_set_size(what, x.shape, x.size // sets)
 
@@ -331,5 +333,7 @@ def _check_running(running_mean, running_var, training, channels):
         raise ValueError(f"running_mean and running_var go together; {missing} is missing")
     if running_mean is None and not training:
         raise ValueError("running_mean and running_var are needed when training is False")
-    check_per_channel("running_mean", running_mean, channels)
-    check_per_channel("running_var", running_var, channels)
+    for name, running in (("running_mean", running_mean), ("running_var", running_var)):
+        check_per_channel(name, running, channels)
+        if training and running is not None:
+            check_writable(name, running)

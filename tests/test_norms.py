@@ -1,0 +1,479 @@
+"""The family against PyTorch, finite differences, and the identities that tie its members."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from numpy.testing import assert_allclose, assert_array_equal
+
+import instnorm as inorm
+
+SHAPES = [(3, 6, 11), (2, 6, 5, 7), (2, 6, 3, 4, 5)]
+
+# Each member by name: ours, its gradient, PyTorch's.
+FAMILY = {
+    "instance": (
+        inorm.instance_norm,
+        inorm.instance_norm_backward,
+        lambda x, g, b, eps: F.instance_norm(x, weight=g, bias=b, eps=eps),
+    ),
+    "layer": (
+        inorm.layer_norm,
+        inorm.layer_norm_backward,
+        lambda x, g, b, eps: F.group_norm(x, 1, g, b, eps),
+    ),
+    "group": (
+        lambda x, *affine, **kw: inorm.group_norm(x, 3, *affine, **kw),
+        lambda dy, x, *gamma, **kw: inorm.group_norm_backward(dy, x, 3, *gamma, **kw),
+        lambda x, g, b, eps: F.group_norm(x, 3, g, b, eps),
+    ),
+    "batch": (
+        inorm.batch_norm,
+        inorm.batch_norm_backward,
+        lambda x, g, b, eps: F.batch_norm(x, None, None, g, b, training=True, eps=eps),
+    ),
+}
+# The axes, for x of shape (N, G, C/G, *spatial), that one mean is taken over.
+POOLED = {"instance": (3,), "layer": (1, 2, 3), "group": (2, 3), "batch": (0, 3)}
+
+family = pytest.mark.parametrize("member", FAMILY)
+dtypes = pytest.mark.parametrize(
+    "dtype", [np.float16, ml_dtypes.bfloat16, np.float32, np.float64], ids=lambda d: d.__name__
+)
+
+
+def sample(rng, shape):
+    """x, gamma, beta and an upstream gradient, none of them special."""
+    channels = shape[1]
+    x = 3 * rng.standard_normal(shape) + rng.standard_normal(
+        (1, channels) + (1,) * (len(shape) - 2)
+    )
+    return (
+        x,
+        rng.standard_normal(channels),
+        rng.standard_normal(channels),
+        rng.standard_normal(shape),
+    )
+
+
+def with_gradient(*arrays):
+    return [torch.tensor(a, dtype=torch.float64, requires_grad=True) for a in arrays]
+
+
+# --- against PyTorch and against the definition -----------------------------------------------
+
+
+@family
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("eps", [1e-5, 0.3])
+def test_forward_and_backward_agree_with_torch(member, shape, eps, rng):
+    forward, backward, theirs = FAMILY[member]
+    x, gamma, beta, dy = sample(rng, shape)
+    leaves = with_gradient(x, gamma, beta)
+    expected = theirs(*leaves, eps)
+    expected.backward(torch.from_numpy(dy))
+    assert_allclose(forward(x, gamma, beta, eps=eps), expected.detach().numpy(), atol=1e-12)
+    for ours, leaf in zip(backward(dy, x, gamma, eps=eps), leaves, strict=True):
+        assert_allclose(ours, leaf.grad.numpy(), rtol=1e-9, atol=1e-11)
+
+
+@family
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_forward_is_the_definition_over_its_axes(member, shape, rng):
+    x, *_ = sample(rng, shape)
+    grouped = x.reshape(shape[0], 3, 2, -1)
+    mean = grouped.mean(axis=POOLED[member], keepdims=True)
+    var = grouped.var(axis=POOLED[member], keepdims=True)
+    expected = ((grouped - mean) / np.sqrt(var + 1e-5)).reshape(shape)
+    assert_allclose(FAMILY[member][0](x), expected, atol=1e-12)
+
+
+@family
+def test_gamma_and_beta_default_to_one_and_zero(member, rng):
+    forward, backward, _ = FAMILY[member]
+    x, _, _, dy = sample(rng, SHAPES[1])
+    ones, zeros = np.ones(6), np.zeros(6)
+    assert_array_equal(forward(x), forward(x, ones, zeros))
+    for without, with_ones in zip(backward(dy, x), backward(dy, x, ones), strict=True):
+        assert_array_equal(without, with_ones)
+
+
+@family
+def test_backward_agrees_with_finite_differences(member, rng):
+    """An oracle that shares nothing with the kernel but the forward pass."""
+    forward, backward, _ = FAMILY[member]
+    x, gamma, beta, dy = sample(rng, (2, 6, 2, 3))
+    gradients = backward(dy, x, gamma, eps=0.1)
+    for which, gradient in enumerate(gradients):
+        numeric = np.empty_like(gradient)
+        for index in np.ndindex(gradient.shape):
+            moved = []
+            for step in (1e-5, -1e-5):
+                arguments = [x.copy(), gamma.copy(), beta.copy()]
+                arguments[which][index] += step
+                moved.append((dy * forward(*arguments, eps=0.1)).sum())
+            numeric[index] = (moved[0] - moved[1]) / 2e-5
+        assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-7)
+
+
+# --- the family: identities between its members -----------------------------------------------
+
+
+def test_group_norm_with_a_group_per_channel_is_instance_norm(rng):
+    x, gamma, beta, _ = sample(rng, SHAPES[1])
+    assert_array_equal(inorm.group_norm(x, 6, gamma, beta), inorm.instance_norm(x, gamma, beta))
+
+
+def test_group_norm_with_one_group_is_layer_norm(rng):
+    x, gamma, beta, _ = sample(rng, SHAPES[1])
+    assert_array_equal(inorm.group_norm(x, 1, gamma, beta), inorm.layer_norm(x, gamma, beta))
+
+
+def test_batch_norm_of_one_image_in_training_is_instance_norm(rng):
+    x, gamma, beta, dy = sample(rng, (1, 6, 5, 7))
+    assert_allclose(
+        inorm.batch_norm(x, gamma, beta), inorm.instance_norm(x, gamma, beta), atol=1e-13
+    )
+    for batch, instance in zip(
+        inorm.batch_norm_backward(dy, x, gamma),
+        inorm.instance_norm_backward(dy, x, gamma),
+        strict=True,
+    ):
+        assert_allclose(batch, instance, atol=1e-12)
+
+
+def test_groups_are_blocks_of_neighbouring_channels(rng):
+    x, *_ = sample(rng, SHAPES[1])
+    order = [0, 3, 1, 4, 2, 5]
+    shuffled = inorm.group_norm(x[:, order], 3)[:, np.argsort(order)]
+    assert np.abs(shuffled - inorm.group_norm(x, 3)).max() > 0.1
+
+
+# --- what the gradient must obey ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-5, 1.0])
+def test_instance_gradient_sums_to_zero_in_each_plane(eps, rng):
+    x, gamma, _, dy = sample(rng, SHAPES[1])
+    dx, _, _ = inorm.instance_norm_backward(dy, x, gamma, eps=eps)
+    assert_allclose(dx.sum(axis=(2, 3)), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-5, 1.0])
+def test_instance_gradient_along_the_output_is_the_eps_term(eps, rng):
+    """<dx, x̂> = <g, x̂> / s · eps / (var + eps), which is 0 at eps = 0: no gradient for a gain."""
+    x, gamma, _, dy = sample(rng, SHAPES[1])
+    dx, _, _ = inorm.instance_norm_backward(dy, x, gamma, eps=eps)
+    xhat = inorm.instance_norm(x, eps=eps)
+    var = x.var(axis=(2, 3))
+    along = (gamma[:, None, None] * dy * xhat).sum(axis=(2, 3))
+    expected = along / np.sqrt(var + eps) * eps / (var + eps)
+    assert_allclose((dx * xhat).sum(axis=(2, 3)), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_one_image_gets_no_gradient_from_another(rng):
+    x, gamma, _, dy = sample(rng, SHAPES[1])
+    dy[1] = 0
+    dx, _, _ = inorm.instance_norm_backward(dy, x, gamma)
+    assert np.abs(dx[0]).max() > 0.01
+    assert_array_equal(dx[1], 0)
+
+
+# --- batch norm's memory -----------------------------------------------------------------------
+
+
+def test_running_moments_follow_torch(rng):
+    x, gamma, beta, _ = sample(rng, SHAPES[1])
+    ours = rng.standard_normal(6), rng.random(6) + 0.5
+    theirs = [torch.tensor(a) for a in ours]
+    for _ in range(3):
+        inorm.batch_norm(x, gamma, beta, running_mean=ours[0], running_var=ours[1], momentum=0.3)
+        F.batch_norm(torch.from_numpy(x), *theirs, training=True, momentum=0.3)
+    for a, b in zip(ours, theirs, strict=True):
+        assert_allclose(a, b.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4, 6), *SHAPES], ids=str)
+def test_outside_training_the_running_moments_are_constants(shape, rng):
+    x, gamma, beta, dy = sample(rng, shape)
+    running = {"running_mean": rng.standard_normal(6), "running_var": rng.random(6) + 0.5}
+    kept = {name: a.copy() for name, a in running.items()}
+    leaves = with_gradient(x, gamma, beta)
+    expected = F.batch_norm(
+        leaves[0], *(torch.tensor(a) for a in kept.values()), leaves[1], leaves[2], training=False
+    )
+    expected.backward(torch.from_numpy(dy))
+    y = inorm.batch_norm(x, gamma, beta, **running, training=False)
+    assert_allclose(y, expected.detach().numpy(), atol=1e-12)
+    gradients = inorm.batch_norm_backward(dy, x, gamma, **running, training=False)
+    for ours, leaf in zip(gradients, leaves, strict=True):
+        assert_allclose(ours, leaf.grad.numpy(), rtol=1e-9, atol=1e-11)
+    for name, a in kept.items():
+        assert_array_equal(running[name], a)
+
+
+def test_a_refused_batch_leaves_the_running_moments_alone(rng):
+    running_mean, running_var = np.zeros(6), np.ones(6)
+    with pytest.raises(ValueError, match="gamma"):
+        inorm.batch_norm(
+            rng.standard_normal((2, 6, 3, 3)),
+            np.ones(5),
+            running_mean=running_mean,
+            running_var=running_var,
+        )
+    assert_array_equal(running_mean, 0)
+    assert_array_equal(running_var, 1)
+
+
+# --- numerics ----------------------------------------------------------------------------------
+
+
+@family
+@dtypes
+def test_every_dtype_is_kept_and_accurate(member, dtype, rng):
+    """Storage rounds the result once; the arithmetic in between adds next to nothing."""
+    forward, backward, _ = FAMILY[member]
+    x, gamma, beta, dy = (a.astype(dtype) for a in sample(rng, (2, 6, 9, 8)))
+    y = forward(x, gamma, beta)
+    dx, dgamma, dbeta = backward(dy, x, gamma)
+    wide = [a.astype(np.float64) for a in (x, gamma, beta, dy)]
+    assert y.dtype == dx.dtype == x.dtype
+    assert dgamma.dtype == dbeta.dtype == np.float64
+    rounding = max(float(ml_dtypes.finfo(dtype).eps), 1e-14)
+    assert_allclose(
+        y.astype(np.float64), forward(*wide[:3]), rtol=rounding, atol=4e-6 * (rounding > 1e-9)
+    )
+    for ours, exact in zip((dx, dgamma, dbeta), backward(wide[3], *wide[:2]), strict=True):
+        scale = np.abs(exact).max()
+        assert np.abs(ours.astype(np.float64) - exact).max() <= max(rounding, 2e-15) * scale * 2
+
+
+@family
+@pytest.mark.parametrize("eps", [0.0, 1e-5])
+@pytest.mark.parametrize("level", [0.0, 1.0, -3e10])
+def test_a_constant_plane_gives_exactly_beta(member, level, eps):
+    beta = np.linspace(-1, 1, 6, dtype=np.float32)
+    x = np.full((2, 6, 4, 5), level, np.float32)
+    y = FAMILY[member][0](x, np.ones(6, np.float32), beta, eps=eps)
+    assert_array_equal(y, np.broadcast_to(beta[:, None, None], x.shape))
+
+
+def test_an_offset_ten_thousand_times_the_spread_costs_nothing(rng):
+    x = (rng.standard_normal((2, 3, 64, 64)) + 1e4).astype(np.float32)
+    exact = inorm.instance_norm(x.astype(np.float64))
+    assert np.abs(inorm.instance_norm(x) - exact).max() < 2e-6
+
+
+@pytest.mark.parametrize(
+    ("dtype", "size", "eps"),
+    [
+        ("float32", 1e19, 1e-5),
+        ("float32", 1e-30, 0),
+        ("float64", 1e200, 1e-5),
+        ("float64", 1e-200, 0),
+    ],
+)
+def test_squares_may_leave_the_range_of_the_dtype(dtype, size, eps, rng):
+    unit = rng.standard_normal((2, 3, 8, 8))
+    x = (size * unit).astype(dtype)
+    tolerance = {"float32": 1e-6, "float64": 1e-13}[dtype]
+    assert_allclose(
+        inorm.instance_norm(x, eps=eps), inorm.instance_norm(unit, eps=0), atol=tolerance
+    )
+    out = x.copy()
+    assert_array_equal(inorm.instance_norm(out, eps=eps, out=out), inorm.instance_norm(x, eps=eps))
+    dx, _, _ = inorm.instance_norm_backward(unit.astype(dtype), x, eps=eps)
+    expected, _, _ = inorm.instance_norm_backward(unit, unit, eps=0)
+    assert_allclose(size * dx.astype(np.float64), expected, atol=10 * tolerance)
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf])
+def test_a_bad_value_poisons_its_own_plane_only(poison, rng):
+    x, *_ = sample(rng, SHAPES[1])
+    clean = inorm.instance_norm(x)
+    x[1, 2, 3, 4] = poison
+    y = inorm.instance_norm(x)
+    assert np.isnan(y[1, 2]).any()
+    y[1, 2] = clean[1, 2]
+    assert_array_equal(y, clean)
+
+
+@pytest.mark.parametrize("c", [1e-3, 1e-2, 0.1, 1.0, 30.0])
+def test_eps_sets_how_much_contrast_survives(c, rng):
+    """The output's standard deviation is c / sqrt(c² + eps) for a picture of contrast c."""
+    s = rng.standard_normal((1, 1, 16, 16))
+    s = (s - s.mean()) / s.std()
+    assert_allclose(inorm.instance_norm(c * s, eps=1e-5).std(), c / np.sqrt(c**2 + 1e-5), rtol=1e-9)
+
+
+# --- memory: out, views, empty arrays ----------------------------------------------------------
+
+
+@family
+@pytest.mark.parametrize("layout", ["plain", "in place", "overlapping", "strided"])
+def test_out_receives_the_result(member, layout, rng):
+    forward = FAMILY[member][0]
+    store = rng.standard_normal(2 * 420 + 1)
+    x = store[:420].reshape(2, 6, 5, 7)
+    out = {
+        "plain": np.empty_like(x),
+        "in place": x,
+        "overlapping": store[1:421].reshape(x.shape),
+        "strided": np.empty((2, 6, 7, 5)).swapaxes(2, 3),
+    }[layout]
+    expected = forward(x.copy())
+    assert forward(x, out=out) is out
+    assert_allclose(out, expected, atol=1e-14)
+
+
+@family
+def test_any_memory_layout_is_read_and_none_is_changed(member, rng):
+    forward, backward, _ = FAMILY[member]
+    x, gamma, _, dy = sample(rng, (2, 5, 7, 6))
+    views = [a.transpose(0, 3, 1, 2) for a in (x, dy)]
+    copies = [np.ascontiguousarray(a) for a in views]
+    kept = x.copy()
+    gamma = np.append(gamma, 0.5)
+    assert_array_equal(forward(views[0], gamma), forward(copies[0], gamma))
+    assert_array_equal(
+        backward(views[1], views[0], gamma)[0], backward(copies[1], copies[0], gamma)[0]
+    )
+    assert_array_equal(x, kept)
+
+
+@family
+@pytest.mark.parametrize("shape", [(0, 6, 4, 5), (2, 0, 4, 5)], ids=str)
+def test_no_images_or_no_channels_give_an_empty_array(member, shape):
+    forward, backward, _ = FAMILY[member]
+    x = np.empty(shape)
+    assert forward(x).shape == shape
+    dx, dgamma, dbeta = backward(x, x)
+    assert dx.shape == shape
+    assert_array_equal(dgamma, np.zeros(shape[1]))
+    assert_array_equal(dbeta, np.zeros(shape[1]))
+
+
+def test_an_empty_batch_leaves_the_running_moments_alone():
+    running = {"running_mean": np.ones(6), "running_var": np.ones(6)}
+    inorm.batch_norm(np.empty((0, 6, 4, 5)), **running)
+    assert_array_equal(running["running_mean"], 1)
+
+
+# --- bad input: the argument, what was seen, what is wanted ------------------------------------
+
+X = np.ones((2, 6, 3, 4))
+
+
+@family
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"x": [[1.0, 2.0]]}, TypeError, "x must be a NumPy or CuPy array; got list"),
+        ({"x": X.astype(int)}, TypeError, r"x must hold floating-point numbers .* got int64"),
+        ({"x": X[0, 0, 0]}, ValueError, r"x must have shape \(N, C, .*; got \(4,\)"),
+        ({"gamma": np.ones(5)}, ValueError, r"gamma must have shape \(6,\).*got \(5,\)"),
+        ({"gamma": np.ones((6, 1))}, ValueError, r"gamma must have shape \(6,\).*got \(6, 1\)"),
+        ({"gamma": np.ones(6, int)}, TypeError, "gamma must hold floating-point .* got int64"),
+        ({"eps": -1e-5}, ValueError, "eps must be finite and not negative; got -1e-05"),
+        ({"eps": float("nan")}, ValueError, "eps must be finite"),
+        ({"eps": "small"}, TypeError, "eps must be a number; got str"),
+    ],
+    ids=lambda v: "-".join(v) if isinstance(v, dict) else None,
+)
+def test_bad_input_is_named(member, direction, arguments, error, words):
+    forward, backward, _ = FAMILY[member]
+    arguments = {"x": X, "gamma": None, "eps": 1e-5} | arguments
+    x, gamma, eps = arguments["x"], arguments["gamma"], arguments["eps"]
+    call = forward if direction == "forward" else lambda x, *a, **kw: backward(x, x, *a, **kw)
+    with pytest.raises(error, match=words):
+        call(x, gamma, eps=eps)
+
+
+@family
+def test_a_single_value_has_no_spread(member):
+    """One pixel, one image, one channel: the output would be beta whatever the input."""
+    forward, backward, _ = FAMILY[member]
+    x = np.ones((1, 6, 1, 1) if member in ("instance", "batch") else (3, 1, 1, 1))
+    if member == "group":
+        forward, backward = (
+            lambda x: inorm.group_norm(x, 1),
+            lambda dy, x: inorm.group_norm_backward(dy, x, 1),
+        )
+    for call in (lambda: forward(x), lambda: backward(x, x)):
+        with pytest.raises(ValueError, match=r"holds 1 value, .* needs at least 2"):
+            call()
+
+
+def test_a_plane_without_pixels_is_refused():
+    with pytest.raises(ValueError, match=r"shape \(2, 3, 0, 4\) holds 0 values"):
+        inorm.instance_norm(np.ones((2, 3, 0, 4)))
+
+
+@pytest.mark.parametrize(
+    ("num_groups", "error", "words"),
+    [
+        (4, ValueError, "num_groups=4 for 6 channels"),
+        (0, ValueError, "num_groups=0 for 6 channels"),
+        (2.0, TypeError, "num_groups must be a whole number; got 2.0"),
+        (True, TypeError, "num_groups must be a whole number; got True"),
+    ],
+)
+def test_groups_must_divide_the_channels(num_groups, error, words):
+    with pytest.raises(error, match=words):
+        inorm.group_norm(X, num_groups)
+    with pytest.raises(error, match=words):
+        inorm.group_norm_backward(X, X, num_groups)
+
+
+@family
+@pytest.mark.parametrize(
+    ("out", "words"),
+    [
+        (
+            np.empty((2, 6, 4, 3)),
+            r"out must be like x, float64 \(2, 6, 3, 4\); got float64 \(2, 6, 4, 3\)",
+        ),
+        (np.empty_like(X, dtype=np.float32), "got float32"),
+        ([0.0], "got list"),
+        (np.broadcast_to(0.0, X.shape), "out must be writable"),
+    ],
+    ids=["shape", "dtype", "list", "read-only"],
+)
+def test_out_must_fit(member, out, words):
+    with pytest.raises(ValueError, match=words):
+        FAMILY[member][0](X, out=out)
+
+
+@family
+def test_beta_and_dy_must_fit(member):
+    forward, backward, _ = FAMILY[member]
+    with pytest.raises(ValueError, match=r"beta must have shape \(6,\)"):
+        forward(X, np.ones(6), np.ones(3))
+    with pytest.raises(
+        ValueError, match=r"dy must have the shape of x, \(2, 6, 3, 4\); got \(2, 6, 12\)"
+    ):
+        backward(X.reshape(2, 6, 12), X)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"training": False}, "needed when training is False"),
+        ({"running_mean": np.zeros(6)}, "running_var is missing"),
+        (
+            {"running_mean": np.zeros(5), "running_var": np.ones(6)},
+            r"running_mean must have shape \(6,\)",
+        ),
+        (
+            {"running_mean": np.broadcast_to(0.0, 6), "running_var": np.ones(6)},
+            "running_mean must be writable",
+        ),
+        ({"momentum": 1.5}, "momentum must lie between 0 and 1; got 1.5"),
+    ],
+    ids=["none given", "one given", "shape", "read-only", "momentum"],
+)
+def test_running_moments_must_fit(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        inorm.batch_norm(X, **arguments)
