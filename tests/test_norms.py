@@ -313,14 +313,16 @@ def test_eps_sets_how_much_contrast_survives(c, rng):
 @family
 @pytest.mark.parametrize("layout", ["plain", "in place", "overlapping", "strided"])
 def test_out_receives_the_result(member, layout, rng):
+    """The array is large enough to be worked through in several blocks."""
     forward = FAMILY[member][0]
-    store = rng.standard_normal(2 * 420 + 1)
-    x = store[:420].reshape(2, 6, 5, 7)
+    shape, size = (2, 6, 100, 120), 144_000
+    store = rng.standard_normal(size + 1)
+    x = store[:size].reshape(shape)
     out = {
         "plain": np.empty_like(x),
         "in place": x,
-        "overlapping": store[1:421].reshape(x.shape),
-        "strided": np.empty((2, 6, 7, 5)).swapaxes(2, 3),
+        "overlapping": store[1:].reshape(shape),
+        "strided": np.empty((2, 6, 120, 100)).swapaxes(2, 3),
     }[layout]
     expected = forward(x.copy())
     assert forward(x, out=out) is out

@@ -1,0 +1,78 @@
+# Two commands do everything: `make book` and `make test`. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SITE := _build/html
+EXECUTED := _build/.jupyter_cache
+SOURCES = $(shell find src -name '*.py' -o -name '*.cu' -o -name '*.cuh')
+
+.DEFAULT_GOAL := help
+.PHONY: help book serve test lint unit drift exercises bench lock clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- set-up -------------------------------------------------------------------------------------
+
+install: $(INSTALLED)  ## the virtual environment in .venv, exactly as locked
+
+$(INSTALLED): requirements.txt requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt --constraint requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --constraint requirements.lock --editable .
+	@touch $@
+
+# --- the book -----------------------------------------------------------------------------------
+
+book: $(INSTALLED) executed-with-these-sources  ## execute and build the web book; warnings are errors
+	$(BIN)/jupyter-book build book --config _config.yml --toc _toc.yml --path-output . -W --keep-going -n
+	@echo
+	@echo "The book is in $(SITE)/index.html. Open that file, or run: make serve"
+
+# jupyter-book executes a page anew when its cells change. What the cells import counts too, so the
+# store of executed pages is emptied when our packages or the locked versions have changed.
+.PHONY: executed-with-these-sources
+executed-with-these-sources:
+	@mkdir -p _build
+	@key=$$(cat $(SOURCES) requirements.lock | sha256sum | cut -d ' ' -f 1); \
+	if [ "$$key" != "$$(cat _build/.executed-with 2>/dev/null)" ]; then \
+		rm -rf $(EXECUTED) && echo "$$key" > _build/.executed-with; \
+	fi
+
+serve: book  ## serve the built book on localhost, port 8000
+	@echo "Serving http://127.0.0.1:8000 (stop with Ctrl-C)"
+	@$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory $(SITE)
+
+# --- the checks ---------------------------------------------------------------------------------
+
+test: lint drift unit  ## everything that must hold: lint, drift, the book, the tests
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+drift: $(INSTALLED)
+	$(BIN)/python -m instnorm_judge.assignments --check
+
+unit: book
+	$(BIN)/python -m pytest
+
+# --- what authors run ---------------------------------------------------------------------------
+
+exercises: $(INSTALLED)  ## student notebooks in exercises/ from the sources in solutions/
+	$(BIN)/python -m instnorm_judge.assignments
+
+bench: $(INSTALLED)  ## our kernels against PyTorch, written to benchmarks/results/
+	$(BIN)/python -m benchmarks.norms
+
+lock: $(INSTALLED)  ## exact versions in requirements.lock from the ranges in requirements.txt
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m uv pip compile --universal --python-version 3.11 --no-header \
+		--no-emit-index-url --no-emit-find-links $(LOCK_OPTIONS) requirements.txt -o requirements.lock
+
+clean:  ## remove what was built, keep the virtual environment
+	rm -rf _build
+	find src tests -name __pycache__ -type d -exec rm -rf {} +
