@@ -1,0 +1,97 @@
+"""Mixtures of the family: layers that learn how much of each member to use."""
+
+from . import rows
+from .arguments import check_activations, check_floating, check_per_channel
+from .norms import batch_norm, instance_norm
+from .planes import norm_per_plane, plane_moments
+
+
+def switchable_norm(x, mean_logits, var_logits, gamma=None, beta=None, *, eps=1e-5):
+    """Standardise by weighted means of the moments of instance, layer and batch norm.
+
+    y = gamma * (x - Σ_k w_k mean_k) / sqrt(Σ_k w'_k var_k + eps) + beta, for k in that order, with
+    w = softmax(mean_logits) and w' = softmax(var_logits). Batch norm's moments are those of this
+    batch, as in training.
+
+    Source: Luo, Ren, Peng, Zhang and Li 2019, ICLR, arXiv:1806.10779.
+
+    Parameters
+    ----------
+    x : (N, C, *spatial) float array with at least one spatial axis
+    mean_logits, var_logits : (3,) float arrays: instance, layer, batch
+    gamma, beta : (C,) float arrays, or None for 1 and 0
+    eps : float, not negative
+
+    Returns
+    -------
+    y : array like x
+
+    Raises
+    ------
+    TypeError, ValueError : as `instance_norm`; also when logits are not of shape (3,)
+    """
+    check_activations("x", x, spatial=1)
+    check_per_channel("gamma", gamma, x.shape[1])
+    check_per_channel("beta", beta, x.shape[1])
+    mean_weights = _softmax("mean_logits", mean_logits)
+    var_weights = _softmax("var_logits", var_logits)
+    if x.size == 0:
+        return rows.array_module(x).empty_like(x)
+    plane = plane_moments(x)
+    moments = plane, _pooled(*plane, axis=1), _pooled(*plane, axis=0)
+    mean = sum(w * m for w, (m, _) in zip(mean_weights, moments, strict=True))
+    var = sum(w * v for w, (_, v) in zip(var_weights, moments, strict=True))
+    return norm_per_plane(x, gamma, beta, (mean, var), eps=eps)
+
+
+def batch_instance_norm(x, rho, gamma=None, beta=None, *, eps=1e-5):
+    """A gate for each channel between batch norm (rho = 1) and instance norm (rho = 0).
+
+    y = gamma * (rho * BN(x) + (1 - rho) * IN(x)) + beta, batch norm as in training.
+
+    Source: Nam and Kim 2018, NeurIPS, arXiv:1805.07925.
+
+    Parameters
+    ----------
+    x : (N, C, *spatial) float array with at least one spatial axis
+    rho : (C,) float array, from 0 to 1
+    gamma, beta : (C,) float arrays, or None for 1 and 0
+    eps : float, not negative
+
+    Returns
+    -------
+    y : array like x, computed in float64
+
+    Raises
+    ------
+    TypeError, ValueError : as `instance_norm`; also when a value of rho is not from 0 to 1
+    """
+    check_activations("x", x, spatial=1)
+    check_floating("rho", rho)
+    check_per_channel("rho", rho, x.shape[1])
+    check_per_channel("gamma", gamma, x.shape[1])
+    if not ((rho >= 0) & (rho <= 1)).all():
+        raise ValueError(f"rho must hold values from 0 to 1; got {rho.min()} to {rho.max()}")
+    wide, rho = x.astype("float64"), rho.astype("float64")
+    gain = 1.0 if gamma is None else gamma.astype("float64")
+    y = batch_norm(wide, gain * rho, beta, eps=eps)
+    return (y + instance_norm(wide, gain * (1 - rho), eps=eps)).astype(x.dtype)
+
+
+def _pooled(mean, var, axis):
+    """Moments (N, C) of planes -> moments of all the planes along `axis` taken together.
+
+    The planes are equally large, so the mean of the whole is the mean of their means, and its
+    variance the mean of their variances plus the variance of their means.
+    """
+    pooled_var = var.mean(axis, keepdims=True) + mean.var(axis, keepdims=True)
+    return mean.mean(axis, keepdims=True), pooled_var
+
+
+def _softmax(name, logits):
+    check_floating(name, logits)
+    if logits.shape != (3,):
+        raise ValueError(f"{name} must have shape (3,): instance, layer, batch; got {logits.shape}")
+    xp = rows.array_module(logits)
+    powers = xp.exp(logits.astype("float64") - logits.max().astype("float64"))
+    return powers / powers.sum()

@@ -1,0 +1,131 @@
+"""Switchable and batch-instance norm against their definitions and their extreme cases."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from instnorm import batch_norm, instance_norm, layer_norm
+from instnorm.mixtures import batch_instance_norm, switchable_norm
+
+SHAPES = [(3, 4, 11), (3, 4, 5, 7), (3, 4, 3, 4, 5)]
+shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
+MEMBERS = [instance_norm, layer_norm, batch_norm]
+
+
+def sample(rng, shape):
+    """Activations whose images and channels have moments of their own, and gamma and beta."""
+    each = (*shape[:2], *[1] * (len(shape) - 2))
+    x = rng.standard_normal(shape) * (0.5 + rng.random(each)) + rng.standard_normal(each)
+    return x, rng.standard_normal(shape[1]), rng.standard_normal(shape[1])
+
+
+@shapes
+def test_switchable_norm_is_its_definition(shape, rng):
+    x, gamma, beta = sample(rng, shape)
+    logits = rng.standard_normal((2, 3))
+    spatial = tuple(range(2, x.ndim))
+    pooled = [spatial, (1, *spatial), (0, *spatial)]
+    w, w_var = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    mean = sum(a * x.mean(axis=axes, keepdims=True) for a, axes in zip(w, pooled, strict=True))
+    var = sum(a * x.var(axis=axes, keepdims=True) for a, axes in zip(w_var, pooled, strict=True))
+    channel = (slice(None), *[None] * len(spatial))
+    expected = gamma[channel] * (x - mean) / np.sqrt(var + 0.1) + beta[channel]
+    assert_allclose(switchable_norm(x, *logits, gamma, beta, eps=0.1), expected, atol=1e-12)
+    bare = (x - mean) / np.sqrt(var + 1e-5)
+    assert_allclose(switchable_norm(x, *logits), bare, atol=1e-12)
+
+
+@shapes
+@pytest.mark.parametrize("which", range(3), ids=["instance", "layer", "batch"])
+def test_with_all_weight_on_one_member_it_is_that_member(shape, which, rng):
+    x, gamma, beta = sample(rng, shape)
+    logits = np.full(3, -1000.0)
+    logits[which] = 1000.0
+    y = switchable_norm(x, logits, logits, gamma, beta)
+    assert_allclose(y, MEMBERS[which](x, gamma, beta), atol=1e-12)
+
+
+def test_switchable_norm_survives_an_offset_ten_thousand_times_the_spread(rng):
+    x = (rng.standard_normal((2, 3, 32, 32)) + 1e4).astype(np.float32)
+    logits = np.zeros(3)
+    exact = switchable_norm(x.astype(np.float64), logits, logits)
+    assert np.abs(switchable_norm(x, logits, logits) - exact).max() < 1e-3
+
+
+@shapes
+def test_batch_instance_norm_is_its_definition(shape, rng):
+    x, gamma, beta = sample(rng, shape)
+    rho = np.array([0.0, 0.3, 0.8, 1.0])
+    channel = (slice(None), *[None] * (x.ndim - 2))
+    gate = rho[channel]
+    for scale, shift in ((gamma, beta), (None, None)):
+        y = batch_instance_norm(x, rho, scale, shift, eps=0.1)
+        mixed = gate * batch_norm(x, eps=0.1) + (1 - gate) * instance_norm(x, eps=0.1)
+        expected = mixed if scale is None else gamma[channel] * mixed + beta[channel]
+        assert_allclose(y, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(("gate", "member"), [(0.0, instance_norm), (1.0, batch_norm)])
+def test_at_its_ends_the_gate_is_one_member(gate, member, rng):
+    x, gamma, beta = sample(rng, SHAPES[1])
+    y = batch_instance_norm(x, np.full(4, gate), gamma, beta)
+    assert_allclose(y, member(x, gamma, beta), atol=1e-12)
+
+
+FUNCTIONS = {
+    "switchable": lambda x: switchable_norm(x, np.zeros(3), np.zeros(3)),
+    "batch-instance": lambda x: batch_instance_norm(x, np.full(x.shape[1], 0.5)),
+}
+functions = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+
+
+@functions
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_the_dtype_is_kept_and_the_input_too(function, dtype, rng):
+    x = sample(rng, SHAPES[1])[0].astype(dtype)
+    kept = x.copy()
+    y = function(x)
+    assert y.dtype == dtype
+    assert_allclose(y, function(x.astype(float)), atol=4 * np.finfo(dtype).eps)
+    assert_array_equal(x, kept)
+
+
+@functions
+@pytest.mark.parametrize("shape", [(0, 3, 4, 5), (2, 0, 4, 5)], ids=str)
+def test_no_images_or_no_channels_give_an_empty_array(function, shape):
+    assert function(np.empty(shape)).shape == shape
+
+
+X, LOGITS, RHO = np.ones((2, 4, 3, 3)), np.zeros(3), np.full(4, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: switchable_norm(X[0, 0], LOGITS, LOGITS), ValueError, "x must have shape"),
+        (
+            lambda: switchable_norm(X, np.zeros(2), LOGITS),
+            ValueError,
+            r"mean_logits must have shape \(3,\): instance, layer, batch; got \(2,\)",
+        ),
+        (lambda: switchable_norm(X, LOGITS, [0, 0, 0]), TypeError, "var_logits must be a"),
+        (lambda: switchable_norm(X, LOGITS, LOGITS, np.ones(3)), ValueError, "gamma must have"),
+        (
+            lambda: switchable_norm(X, LOGITS, LOGITS, None, np.ones(3)),
+            ValueError,
+            "beta must have",
+        ),
+        (lambda: switchable_norm(X, LOGITS, LOGITS, eps=-1), ValueError, "eps must be finite"),
+        (lambda: switchable_norm(X[..., :1, :1], LOGITS, LOGITS), ValueError, "holds 1 value"),
+        (lambda: batch_instance_norm(X, None), TypeError, "rho must be a .* got NoneType"),
+        (lambda: batch_instance_norm(X, RHO[:3]), ValueError, r"rho must have shape \(4,\)"),
+        (lambda: batch_instance_norm(X, RHO + 1), ValueError, "rho must hold .* 0 to 1; got 1.5"),
+        (lambda: batch_instance_norm(X, RHO * np.nan), ValueError, "rho must hold .* got nan"),
+        (lambda: batch_instance_norm(X, RHO, np.ones(3)), ValueError, "gamma must have shape"),
+        (lambda: batch_instance_norm(X, RHO, None, np.ones(3)), ValueError, "beta must have shape"),
+        (lambda: batch_instance_norm(X, RHO, eps=-1), ValueError, "eps must be finite"),
+    ],
+)
+def test_bad_input_is_named(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
