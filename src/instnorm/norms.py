@@ -30,6 +30,12 @@ from .arguments import (
     check_writable,
 )
 
+# What one mean and one variance are taken over, for the messages.
+INSTANCE_SET = "each plane (the spatial axes)"
+LAYER_SET = "each image (all axes but the first)"
+GROUP_SET = "each group (its channels and positions)"
+BATCH_SET = "each channel (the batch and the spatial axes)"
+
 
 def instance_norm(x, gamma=None, beta=None, *, eps=1e-5, out=None):
     """Standardise each channel of each image by its own mean and variance.
@@ -56,7 +62,7 @@ def instance_norm(x, gamma=None, beta=None, *, eps=1e-5, out=None):
     ValueError : a shape does not fit, eps is negative, or a plane has fewer than 2 values
     """
     check_activations("x", x, spatial=1)
-    return _forward(x, x.shape[1], gamma, beta, eps, out, "each plane (the spatial axes)")
+    return _forward(x, x.shape[1], gamma, beta, eps, out, INSTANCE_SET)
 
 
 def layer_norm(x, gamma=None, beta=None, *, eps=1e-5, out=None):
@@ -69,7 +75,7 @@ def layer_norm(x, gamma=None, beta=None, *, eps=1e-5, out=None):
     of `instance_norm`, but x may also be (N, C).
     """
     check_activations("x", x, spatial=0)
-    return _forward(x, 1, gamma, beta, eps, out, "each image (all axes but the first)")
+    return _forward(x, 1, gamma, beta, eps, out, LAYER_SET)
 
 
 def group_norm(x, num_groups, gamma=None, beta=None, *, eps=1e-5, out=None):
@@ -83,7 +89,7 @@ def group_norm(x, num_groups, gamma=None, beta=None, *, eps=1e-5, out=None):
     """
     check_activations("x", x, spatial=0)
     check_num_groups(num_groups, x.shape[1])
-    return _forward(x, num_groups, gamma, beta, eps, out, "each group (its channels and positions)")
+    return _forward(x, num_groups, gamma, beta, eps, out, GROUP_SET)
 
 
 def batch_norm(
@@ -173,20 +179,20 @@ def instance_norm_backward(dy, x, gamma=None, *, eps=1e-5):
     TypeError, ValueError : as `instance_norm`; also when dy and x differ in shape
     """
     check_activations("x", x, spatial=1)
-    return _backward(dy, x, x.shape[1], gamma, eps, "each plane (the spatial axes)")
+    return _backward(dy, x, x.shape[1], gamma, eps, INSTANCE_SET)
 
 
 def layer_norm_backward(dy, x, gamma=None, *, eps=1e-5):
     """Gradients of a loss through `layer_norm`: see `instance_norm_backward`."""
     check_activations("x", x, spatial=0)
-    return _backward(dy, x, 1, gamma, eps, "each image (all axes but the first)")
+    return _backward(dy, x, 1, gamma, eps, LAYER_SET)
 
 
 def group_norm_backward(dy, x, num_groups, gamma=None, *, eps=1e-5):
     """Gradients of a loss through `group_norm`: see `instance_norm_backward`."""
     check_activations("x", x, spatial=0)
     check_num_groups(num_groups, x.shape[1])
-    return _backward(dy, x, num_groups, gamma, eps, "each group (its channels and positions)")
+    return _backward(dy, x, num_groups, gamma, eps, GROUP_SET)
 
 
 def batch_norm_backward(
@@ -206,13 +212,6 @@ def batch_norm_backward(
         return _stacked(dx), dgamma, dbeta
     _check_affine(x, gamma, None, eps)
     return _apply_moments_backward(dy, x, running_mean, running_var, gamma, eps)
-
-
-# What one mean and one variance are taken over, for the messages.
-INSTANCE_SET = "each plane (the spatial axes)"
-LAYER_SET = "each image (all axes but the first)"
-GROUP_SET = "each group (its channels and positions)"
-BATCH_SET = "each channel (the batch and the spatial axes)"
 
 
 def _forward(x, num_groups, gamma, beta, eps, out, what):
