@@ -28,7 +28,8 @@ $(INSTALLED): requirements.txt requirements.lock pyproject.toml
 # --- the book -----------------------------------------------------------------------------------
 
 book: $(INSTALLED) executed-with-these-sources  ## execute and build the web book; warnings are errors
-	$(BIN)/jupyter-book build book --config _config.yml --toc _toc.yml --path-output . -W --keep-going -n
+	$(BIN)/jupyter-book build book --config _config.yml --toc "$(CURDIR)/_toc.yml" \
+		--path-output . -W --keep-going -n --all
 	@echo
 	@echo "The book is in $(SITE)/index.html. Open that file, or run: make serve"
 

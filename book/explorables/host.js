@@ -1,0 +1,66 @@
+// Mounts the page's explorables. Each is a <div class="explorable" data-explorable="name"> which
+// holds a fall-back figure and its model as JSON; its module, name.js beside this file, is
+// imported when the reader comes near.
+(() => {
+  const base = new URL(".", document.currentScript.src);
+
+  // As much of anywidget's model as a page without a kernel can have.
+  class Model {
+    #values;
+    #listeners = new Map();
+
+    constructor(values) {
+      this.#values = new Map(Object.entries(values));
+    }
+
+    get(key) {
+      return this.#values.get(key);
+    }
+
+    set(key, value) {
+      if (this.#values.get(key) === value) return;
+      this.#values.set(key, value);
+      for (const event of [`change:${key}`, "change"]) {
+        for (const callback of this.#listeners.get(event) ?? []) callback();
+      }
+    }
+
+    save_changes() {}
+
+    on(event, callback) {
+      if (!this.#listeners.has(event)) this.#listeners.set(event, new Set());
+      this.#listeners.get(event).add(callback);
+    }
+
+    off(event, callback) {
+      this.#listeners.get(event)?.delete(callback);
+    }
+  }
+
+  async function mount(box) {
+    const name = box.dataset.explorable;
+    const stage = document.createElement("div");
+    try {
+      const { default: widget } = await import(new URL(`${name}.js`, base));
+      const model = new Model(JSON.parse(box.querySelector("script").textContent));
+      await widget.render({ model, el: stage });
+      box.querySelector(".explorable-fallback").replaceWith(stage);
+      box.dataset.mounted = "";
+    } catch (error) {
+      // The fall-back figure stays.
+      console.warn(`The explorable "${name}" could not start.`, error);
+    }
+  }
+
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        observer.unobserve(target);
+        mount(target);
+      }
+    },
+    { rootMargin: "600px" },
+  );
+  for (const box of document.querySelectorAll(".explorable")) observer.observe(box);
+})();

@@ -1,0 +1,116 @@
+"""Figures to touch: the Python side of the ES modules in ``book/explorables``.
+
+A module has the shape of an anywidget front end, ``export default { render({ model, el }) }``.
+On a page of the book, ``host.js`` mounts it with no kernel; in a live notebook, `widget` does.
+"""
+
+import base64
+import html
+import json
+from pathlib import Path
+
+import numpy as np
+
+from . import figures
+
+#: Where the modules are, in a checkout of the book.
+MODULES = Path(__file__).resolve().parents[2] / "book" / "explorables"
+
+#: Stands under the fall-back figure, for a reader without JavaScript or with the pages in a folder.
+STILL = "A still of a figure with sliders, which need JavaScript and a page from a web server."
+
+
+def explorable(name, *, alt, fallback, **model):
+    """An explorable for a page of the book, to be the last expression of a cell.
+
+    Parameters
+    ----------
+    name : str
+        The module ``book/explorables/<name>.js``.
+    alt : str
+        What the fall-back figure shows.
+    fallback : matplotlib.figure.Figure
+        Shown until the module runs, and where it can't run. It is closed.
+    **model
+        What the module's ``model.get`` returns: JSON values, or a grey photograph as an array
+        (H, W) of floats in [0, 1], which is sent with 8 bits a pixel.
+
+    Returns
+    -------
+    IPython.display.HTML
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such module.
+    ValueError
+        If `alt` is empty or an array is not a grey photograph.
+    """
+    from IPython.display import HTML
+    from matplotlib import pyplot as plt
+
+    module = _module(name)
+    figure = figures.svg(fallback, alt=alt)
+    plt.close(fallback)
+    # Escaped so that no value can end the script element. JSON's own escapes already cover the
+    # rest: json.dumps writes nothing but ASCII.
+    data = json.dumps(_jsonable(model), allow_nan=False).replace("<", "\\u003c")
+    return HTML(
+        f'<div class="explorable" data-explorable="{html.escape(module.stem)}">\n'
+        f'<div class="explorable-fallback">{figure}<p>{STILL}</p></div>\n'
+        f'<script type="application/json">{data}</script>\n'
+        "</div>"
+    )
+
+
+def widget(name, **model):
+    """The same module as a live widget in a notebook. Arguments as in `explorable`.
+
+    Raises
+    ------
+    ImportError
+        If anywidget is not installed.
+    """
+    try:
+        import anywidget
+        import traitlets
+    except ImportError as error:
+        raise ImportError(
+            "a live explorable needs the package anywidget: run `pip install anywidget`"
+        ) from error
+
+    body = {
+        key: traitlets.Any(default_value=value).tag(sync=True)
+        for key, value in _jsonable(model).items()
+    }
+    body["_esm"] = _module(name)
+    body["_css"] = MODULES / "explorable.css"
+    return type("ExplorableWidget", (anywidget.AnyWidget,), body)()
+
+
+def _module(name):
+    module = MODULES / f"{name}.js"
+    if not module.is_file():
+        known = sorted(path.stem for path in MODULES.glob("*-*.js"))
+        raise FileNotFoundError(
+            f"name must be an explorable in {MODULES} ({', '.join(known)}); got {name!r}"
+        )
+    return module
+
+
+def _jsonable(model):
+    return {
+        key: _photograph(key, value) if isinstance(value, np.ndarray) else value
+        for key, value in model.items()
+    }
+
+
+def _photograph(key, image):
+    ok = image.ndim == 2 and image.size and np.issubdtype(image.dtype, np.floating)
+    if not (ok and image.min() >= 0 and image.max() <= 1):
+        raise ValueError(
+            f"{key} must be a grey photograph, shape (H, W) with floats in [0, 1]; "
+            f"got shape {image.shape}, {image.dtype}"
+        )
+    pixels = np.round(image * 255).astype(np.uint8)
+    return {"shape": list(image.shape), "uint8": base64.b64encode(pixels.tobytes()).decode()}
