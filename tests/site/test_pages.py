@@ -10,13 +10,14 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT = ROOT / "_build" / "html"
 
 # Parts of the article that reach beyond the window and into no box that scrolls: a reader could not
-# see their ends. (MathML and spoken text are not there to be seen, and KaTeX cuts its root signs from
-# one very long drawing.)
+# see their ends. (MathML and spoken text are not there to be seen; KaTeX cuts its root signs from a
+# very long drawing.)
 CUT_OFF = """() => {
   const scrolls = (e) => ["auto", "scroll"].includes(getComputedStyle(e).overflowX);
   const held = (e) => !e.matches(".bd-article") && (scrolls(e) || held(e.parentElement));
   const outside = ({ left, right, width }) => width && (left < -1 || right > innerWidth + 1);
-  return [...document.querySelectorAll(".bd-article *:not(.katex-mathml *, .katex svg *, .ex-summary)")]
+  const unseen = ".katex-mathml *, .katex svg *, .ex-summary";
+  return [...document.querySelectorAll(`.bd-article *:not(${unseen})`)]
     .filter((e) => outside(e.getBoundingClientRect()) && e.checkVisibility() && !held(e))
     .map((e) => e.outerHTML.slice(0, 120));
 }"""
