@@ -1,0 +1,74 @@
+"""nbgrader for this course.
+
+    nbgrader generate_assignment the-algorithm    register the assignment in the gradebook
+    nbgrader autograde the-algorithm              grade what is in submitted/<student>/the-algorithm
+    nbgrader generate_feedback the-algorithm      explain the marks, in feedback/
+
+Run nbgrader in the folder of this file: the repository itself, or a course folder of your own with
+copies of this file and of solutions/.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from nbgrader.preprocessors import (
+    AssignLatePenalties,
+    CheckCellMetadata,
+    ClearOutput,
+    LimitOutput,
+    OverwriteKernelspec,
+)
+
+from instnorm.checks import grading_seed
+from instnorm_judge.assignments import make_source_notebooks
+from instnorm_judge.preprocessors import Execute, RestoreCells, SaveAutoGrades
+
+c = get_config()  # noqa: F821
+
+# nbgrader starts `alembic` by its bare name, which only an activated environment would find.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+# nbgrader reads .ipynb; our source is text.
+make_source_notebooks(Path(__file__).parent / "solutions")
+
+c.CourseDirectory.course_id = "instance-normalization"
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "exercises"
+# Whatever else lies in a source folder, nbgrader hands out. The text with the solutions lies there.
+c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "*.md"]
+
+# exercises/ comes with the repository; without this, nbgrader would not register what is there.
+c.GenerateAssignment.force = True
+c.ClearSolutions.code_stub = {
+    "python": "# YOUR CODE HERE, in place of the next line.\n"
+    'raise NotImplementedError("not written yet")'
+}
+
+c.Autograde.sanitize_preprocessors = [
+    ClearOutput,
+    OverwriteKernelspec,
+    RestoreCells,
+    CheckCellMetadata,
+]
+c.Autograde.autograde_preprocessors = [
+    Execute,
+    LimitOutput,
+    SaveAutoGrades,
+    AssignLatePenalties,
+    CheckCellMetadata,
+]
+c.Execute.timeout = 30  # seconds for one cell
+c.Execute.error_on_timeout = {
+    "ename": "CellTimeoutError",
+    "evalue": "",
+    "traceback": ["This cell took too long and was stopped. Is there a loop that never ends?"],
+}
+c.Execute.shutdown_kernel = "immediate"
+
+# One seed for the hidden cases of a whole run, handed down to the kernels through the environment.
+# It is drawn afresh unless INSTNORM_GRADING_SEED is set; every report states it.
+try:
+    grading_seed()
+except ValueError as error:
+    raise SystemExit(f"nbgrader_config.py: {error}") from None

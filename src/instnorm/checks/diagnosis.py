@@ -1,0 +1,166 @@
+"""Examine an answer: which aspects hold, and what explains those that do not."""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .calling import Outcome, call
+from .compare import agree
+from .exercise import Arguments, Aspect, Exercise, Misconception
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One call of the student's function, next to what the reference gives."""
+
+    aspect: Aspect
+    arguments: Arguments
+    hidden: bool
+    outcome: Outcome
+    expected: Outcome
+
+    @property
+    def passed(self):
+        return self.outcome.failure is None and same(self.aspect, self.outcome, self.expected)
+
+
+@dataclass(frozen=True)
+class Examination:
+    exercise: Exercise
+    trials: tuple[Trial, ...]
+    seed: int | None  # of the hidden cases; None when there were none
+    named: dict[str, Misconception]  # what explains a missed aspect, by the aspect's name
+    broken: tuple[str, ...]  # properties that do not hold, where nothing explains
+
+    def missed(self, aspect):
+        return [trial for trial in self.trials if trial.aspect is aspect and not trial.passed]
+
+    def earned(self, aspect):
+        return 0.0 if self.missed(aspect) else float(aspect.points)
+
+    @property
+    def points(self):
+        return float(sum(self.earned(aspect) for aspect in self.exercise.aspects))
+
+
+def examine(exercise: Exercise, function: Callable, seed: int | None = None) -> Examination:
+    """Try `function` on the public cases and, given a seed, on hidden ones too."""
+    trials = tuple(
+        Trial(
+            aspect,
+            arguments,
+            hidden,
+            call(function, arguments, exercise.returns),
+            call(exercise.reference, arguments, exercise.returns),
+        )
+        for aspect, arguments, hidden in _cases(exercise, seed)
+    )
+    missed = [trial for trial in trials if not trial.passed]
+    named = _explain(exercise, missed)
+    puzzling = [trial for trial in missed if trial.aspect.name not in named]
+    broken = _broken_properties(exercise, function, puzzling)
+    return Examination(exercise, trials, seed, named, broken)
+
+
+def same(aspect, outcome, other):
+    """Whether two outcomes are equal in everything that the aspect judges."""
+    if outcome.failure or other.failure:
+        return bool(outcome.failure and other.failure) and (
+            outcome.failure.type is other.failure.type
+        )
+    for k in aspect.judges:
+        if not agree(outcome.parts[k], other.parts[k]):
+            return False
+        if aspect.strict and outcome.parts[k].dtype != other.parts[k].dtype:
+            return False
+    return not aspect.strict or outcome.changed == other.changed
+
+
+def _cases(exercise, seed):
+    for aspect in exercise.aspects:
+        for arguments in aspect.public:
+            yield aspect, arguments, False
+        if seed is not None:
+            # A stream of its own for each aspect: adding a case to one leaves the others alone.
+            stream = zlib.crc32(f"{exercise.id}/{aspect.name}".encode())
+            for arguments in aspect.hidden(np.random.default_rng([seed, stream])):
+                yield aspect, arguments, True
+
+
+def _explain(exercise, missed):
+    """For each missed aspect the misconception that reproduces all its wrong outcomes, if any.
+
+    A misconception that explains several aspects at once is preferred to several that explain one
+    each.
+    """
+    unexplained = {}
+    for trial in missed:
+        unexplained.setdefault(trial.aspect.name, []).append(trial)
+    lost = frozenset(unexplained)
+    named = {}
+    while unexplained:
+        reach = {
+            wrong.name: _reach(exercise, wrong, unexplained, lost)
+            for wrong in exercise.misconceptions
+        }
+        best = max(reach, key=lambda name: len(reach[name]))
+        if not reach[best]:
+            break
+        for aspect in reach[best]:
+            named[aspect] = exercise.misconception(best)
+            del unexplained[aspect]
+    return named
+
+
+def _reach(exercise, wrong, missed, lost):
+    """The missed aspects (name -> trials) that `wrong` accounts for."""
+    if wrong.resembles:
+        if not lost <= set(wrong.loses):
+            return []
+        return [a for a, trials in missed.items() if all(_resembles(wrong, t) for t in trials)]
+    reached, evidence = [], False
+    for aspect, trials in missed.items():
+        outcomes = [call(wrong.implementation, t.arguments, exercise.returns) for t in trials]
+        if all(same(t.aspect, t.outcome, o) for t, o in zip(trials, outcomes, strict=True)):
+            reached.append(aspect)
+            # That both crash is no evidence by itself.
+            evidence = evidence or any(outcome.failure is None for outcome in outcomes)
+    return reached if evidence else []
+
+
+def _resembles(wrong, trial):
+    return trial.outcome.failure is None and all(
+        isinstance(trial.outcome.parts[k], np.ndarray)
+        and trial.outcome.parts[k].shape == trial.expected.parts[k].shape
+        and wrong.resembles(trial.outcome.parts[k], trial.expected.parts[k])
+        for k in trial.aspect.judges
+    )
+
+
+class _CannotTell(Exception):
+    """The function crashed, or gave arrays of another shape."""
+
+
+def _broken_properties(exercise, function, missed):
+    """Identities that the answer breaks, tried on the largest case that it got wrong."""
+    if not missed:
+        return ()
+    trial = max(missed, key=lambda t: (not t.hidden, sum(map(np.size, t.arguments.values()))))
+
+    def run(**replaced):
+        arguments = {**trial.arguments, **replaced}
+        outcome = call(function, arguments, exercise.returns)
+        expected = call(exercise.reference, arguments, exercise.returns)
+        if [np.shape(part) for part in outcome.parts] != [part.shape for part in expected.parts]:
+            raise _CannotTell
+        return outcome.parts
+
+    def holds(identity):
+        try:
+            return identity.holds(run, trial.arguments)
+        except _CannotTell:
+            return True
+
+    return tuple(identity.says for identity in exercise.properties if not holds(identity))

@@ -1,0 +1,73 @@
+"""An exercise is data: what is asked, what a right answer does, and which wrong answers we know."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+# The arguments of one call, by name and in order: arrays and numbers. The function is called with
+# the values only, by position.
+Arguments = Mapping[str, np.ndarray | float]
+
+
+@dataclass(frozen=True)
+class Aspect:
+    """One property of a right answer, worth points when every one of its cases passes."""
+
+    name: str
+    points: float
+    says: str  # what it demands, in a sentence
+    public: tuple[Arguments, ...]
+    hidden: Callable[[np.random.Generator], Sequence[Arguments]]
+    judges: tuple[int, ...] = (0,)  # which of the returned arrays are compared
+    strict: bool = False  # also: dtype float64, and no argument changed
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """A wrong answer with a name: a small function, and what to say to a student who wrote it."""
+
+    name: str
+    says: str
+    implementation: Callable
+    loses: tuple[str, ...]  # the aspects that it fails
+    # Where the wrong answer is rounding noise no second program reproduces it. Then this decides,
+    # from (theirs, expected), but only if the student loses no other aspects than `loses`.
+    resembles: Callable[[np.ndarray, np.ndarray], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Property:
+    """An identity of the right answer, tried on answers that no misconception explains.
+
+    `holds(run, arguments)` may call `run(name=other_value, ...)` to get the returned arrays with
+    some of the arguments replaced.
+    """
+
+    says: str  # what to tell the student when it does not hold
+    holds: Callable[[Callable, Arguments], bool]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    id: str
+    signature: str
+    returns: tuple[str, ...]  # names of the returned arrays
+    reference: Callable
+    aspects: tuple[Aspect, ...]
+    misconceptions: tuple[Misconception, ...] = field(repr=False)
+    properties: tuple[Property, ...] = field(repr=False)
+
+    @property
+    def points(self):
+        return float(sum(aspect.points for aspect in self.aspects))
+
+    @property
+    def function_name(self):
+        return self.signature.partition("(")[0]
+
+    def aspect(self, name):
+        return next(aspect for aspect in self.aspects if aspect.name == name)
+
+    def misconception(self, name):
+        return next(wrong for wrong in self.misconceptions if wrong.name == name)

@@ -1,0 +1,518 @@
+"""The assignment "The algorithm": instance norm with loops, then vectorised, then what it keeps.
+
+Each aspect is about one idea: `instnorm.checks.standardising` says how the cases see to that. In
+the vectorised exercise gamma = 1 and beta = 0 wherever the aspect is not about them.
+"""
+
+from functools import partial
+
+import numpy as np
+
+from ..contrast import contrast_scores
+from ..norms import instance_norm
+from .compare import agree
+from .exercise import Aspect, Exercise, Misconception, Property
+from .standardising import (
+    BATCH,
+    FAINT,
+    FLAT,
+    IMAGE_PROPERTIES,
+    PAIR,
+    PLANE,
+    bright,
+    counts,
+    faint_pictures,
+    lifted,
+    some_shape,
+    standardise,
+    wrong_standardisations,
+)
+
+# --- Instance norm with loops ---------------------------------------------------------------------
+
+
+def instance_norm_loops(x, eps=1e-5):
+    return instance_norm(x, eps=eps)
+
+
+LOOPS_ASPECTS = (
+    Aspect(
+        "one-plane",
+        1,
+        "A single plane loses its mean and is divided by its standard deviation.",
+        public=({"x": PLANE[None, None]},),
+        hidden=lambda rng: [{"x": counts(rng, (1, 1, *some_shape(rng)[2:]))} for _ in range(3)],
+    ),
+    Aspect(
+        "every-plane",
+        2,
+        "Each plane, that is each channel of each image, is standardised by itself.",
+        public=({"x": BATCH},),
+        hidden=lambda rng: [{"x": counts(rng, some_shape(rng))} for _ in range(4)],
+    ),
+    Aspect(
+        "eps",
+        1,
+        "eps is added to the variance, inside the root; a flat plane becomes 0.",
+        public=({"x": FAINT, "eps": 1e-3}, {"x": FAINT}, {"x": FLAT}),
+        hidden=faint_pictures,
+    ),
+    Aspect(
+        "large-offset",
+        1,
+        "A mean a million times the spread costs no digits.",
+        public=({"x": 3.7e9 + 1.1 * PAIR},),
+        hidden=lambda rng: [{"x": lifted(rng, some_shape(rng))} for _ in range(3)],
+    ),
+    Aspect(
+        "array",
+        1,
+        "Right values, in a new float64 array of x's shape; x is unchanged.",
+        public=({"x": PAIR},),
+        hidden=lambda rng: [{"x": bright(rng, some_shape(rng))} for _ in range(2)],
+        strict=True,
+    ),
+)
+LOOPS_ALL = tuple(aspect.name for aspect in LOOPS_ASPECTS)
+
+LOOPS = Exercise(
+    id="instance-norm-loops",
+    signature="instance_norm_loops(x, eps=1e-5)",
+    returns=("y",),
+    reference=instance_norm_loops,
+    aspects=LOOPS_ASPECTS,
+    misconceptions=wrong_standardisations(LOOPS_ALL),
+    properties=IMAGE_PROPERTIES,
+)
+
+
+# --- Instance norm, vectorised, with gamma and beta -----------------------------------------------
+
+
+def instance_norm_reference(x, gamma, beta, eps=1e-5):
+    return instance_norm(x, gamma, beta, eps=eps)
+
+
+def plain(arguments):
+    """Put gamma = 1 and beta = 0 between x and eps."""
+    channels = arguments["x"].shape[1]
+    affine = {"gamma": np.ones(channels), "beta": np.zeros(channels)}
+    return {"x": arguments["x"], **affine, **arguments}
+
+
+def with_affine(rng, x):
+    """gamma and beta of either sign, and never near the 1 and 0 that change nothing."""
+    gamma, beta = rng.uniform(1.5, 3, (2, x.shape[1])) * rng.choice([-1, 1], (2, x.shape[1]))
+    return {"x": x, "gamma": gamma, "beta": beta}
+
+
+def affine(standardiser):
+    """An answer from a function that only standardises."""
+
+    def answer(x, gamma, beta, eps=1e-5):
+        y = standardiser(x, eps)
+        if y is x:  # an answer that works in place does so to the end
+            y *= per_channel(gamma)
+            y += per_channel(beta)
+            return y
+        return per_channel(gamma) * y + per_channel(beta)
+
+    return answer
+
+
+def per_channel(parameter):
+    return parameter.reshape(-1, 1, 1)
+
+
+def affine_by(rule):
+    """A wrong way to apply gamma and beta to the right standardised array."""
+    return lambda x, gamma, beta, eps=1e-5: rule(standardise(x, eps), gamma, beta)
+
+
+def on_the_last_axis(y, gamma, beta):
+    return gamma * y + beta
+
+
+def per_image(y, gamma, beta):
+    return gamma.reshape(-1, 1, 1, 1) * y + beta.reshape(-1, 1, 1, 1)
+
+
+VECTORISED_ASPECTS = (
+    Aspect(
+        "every-plane",
+        1,
+        "Each plane, that is each channel of each image, is standardised by itself.",
+        public=(plain({"x": BATCH}),),
+        hidden=lambda rng: [plain({"x": counts(rng, some_shape(rng))}) for _ in range(4)],
+    ),
+    Aspect(
+        "affine",
+        2,
+        "Channel c is then multiplied by gamma[c], and beta[c] is added.",
+        public=(
+            {"x": PAIR, "gamma": np.array([2.0, -0.5]), "beta": np.array([10.0, 20.0])},
+            # N = C = W = 3: broadcasting along a wrong axis goes unnoticed here.
+            with_affine(np.random.default_rng(2), bright(np.random.default_rng(3), (3, 3, 2, 3))),
+        ),
+        hidden=lambda rng: [with_affine(rng, bright(rng, some_shape(rng))) for _ in range(4)],
+    ),
+    Aspect(
+        "eps",
+        1,
+        "eps is added to the variance, inside the root; a flat plane becomes beta.",
+        public=(plain({"x": FAINT, "eps": 1e-3}), plain({"x": FAINT}), plain({"x": FLAT})),
+        hidden=lambda rng: [plain(arguments) for arguments in faint_pictures(rng)],
+    ),
+    Aspect(
+        "large-offset",
+        1,
+        "A mean a million times the spread costs no digits.",
+        public=(plain({"x": 3.7e9 + 1.1 * PAIR}),),
+        hidden=lambda rng: [plain({"x": lifted(rng, some_shape(rng))}) for _ in range(3)],
+    ),
+    Aspect(
+        "array",
+        1,
+        "Right values, in a new float64 array of x's shape; no argument is changed.",
+        public=(plain({"x": PAIR}),),
+        hidden=lambda rng: [plain({"x": bright(rng, some_shape(rng))}) for _ in range(2)],
+        strict=True,
+    ),
+)
+VECTORISED_ALL = tuple(aspect.name for aspect in VECTORISED_ASPECTS)
+
+VECTORISED = Exercise(
+    id="instance-norm",
+    signature="instance_norm(x, gamma, beta, eps=1e-5)",
+    returns=("y",),
+    reference=instance_norm_reference,
+    aspects=VECTORISED_ASPECTS,
+    misconceptions=(
+        *wrong_standardisations(VECTORISED_ALL, affine),
+        Misconception(
+            "forgets-gamma-and-beta",
+            "Your output is the standardised picture itself: gamma and beta have no effect on it.",
+            affine_by(lambda y, gamma, beta: y),
+            ("affine",),
+        ),
+        Misconception(
+            "shifts-before-scaling",
+            "Your output is what you get when beta is added first and gamma multiplies the sum. "
+            "Then gamma rescales beta too. Which of the two should come last?",
+            affine_by(lambda y, gamma, beta: per_channel(gamma) * (y + per_channel(beta))),
+            ("affine",),
+        ),
+        Misconception(
+            "swaps-gamma-and-beta",
+            "Your output is what you get when beta multiplies and gamma is added. Gamma is the "
+            "gain, beta the offset.",
+            affine_by(lambda y, gamma, beta: per_channel(beta) * y + per_channel(gamma)),
+            VECTORISED_ALL,
+        ),
+        Misconception(
+            "gamma-on-the-last-axis",
+            "Your output is what you get when gamma and beta run along the last axis, the width. "
+            "NumPy lines shapes up from the right: (C,) meets W first, which is an error when "
+            "C and W differ and silently wrong when they don't. How can gamma keep its values and "
+            "gain axes on the right?",
+            affine_by(on_the_last_axis),
+            VECTORISED_ALL,
+        ),
+        Misconception(
+            "gamma-per-image",
+            "Your output is what you get when gamma and beta run along the first axis, so that "
+            "each image has its own pair. They belong to the channels, the second axis.",
+            affine_by(per_image),
+            VECTORISED_ALL,
+        ),
+    ),
+    properties=IMAGE_PROPERTIES,
+)
+
+
+# --- Contrast scores ------------------------------------------------------------------------------
+
+
+def pattern(rng, m):
+    """A pattern s with mean 0 and variance 1."""
+    s = rng.standard_normal(m)
+    return (s - s.mean()) / s.std()
+
+
+def noise(rng, gains, m, level):
+    """Noise in proportion to each gain, with a brightness of its own in each row."""
+    own = rng.standard_normal((gains.size, m)) + rng.uniform(1, 2, (gains.size, 1))
+    return level * np.abs(gains)[:, None] * own
+
+
+def pictures(rng, gains, eps, level=0.5):
+    gains = np.asarray(gains, float)
+    m = int(rng.integers(9, 40))
+    return {"s": pattern(rng, m), "c": gains, "n": noise(rng, gains, m, level), "eps": eps}
+
+
+def gains(rng, rows):
+    """Gains between 0.1 and 10."""
+    return 10 ** rng.uniform(-1, 1, rows)
+
+
+# Small enough not to be seen: the smallest gain whose statistics count is 0.1.
+NO_EPS = 1e-12
+SMALL = np.array([1.0, -1.0, 1.0, -1.0])  # mean 0, variance 1
+RIPPLE = np.array([0.5, 0.5, 0.0, 1.0])
+
+
+def faint_rows(rng):
+    for _ in range(2):
+        eps = 10 ** rng.uniform(-5, -1)
+        yield pictures(rng, np.sqrt([eps * 10 ** rng.uniform(-1, 1)]), eps)
+    yield pictures(rng, [0.0], 1e-5)  # silence: no signal, and so no noise either
+
+
+def noisy(s, c, n):
+    return c[:, None] * s + n
+
+
+def clean(s, c, n):
+    return c[:, None] * s
+
+
+def scores(raw_of=noisy, normed_of=noisy, x_by=standardise, s_by=standardise):
+    """An answer with something else in one place: the picture, or the way it is standardised."""
+
+    def answer(s, c, n, eps=1e-5):
+        normed = x_by(normed_of(s, c, n), eps, -1) @ s_by(s, eps, -1) / s.size
+        return raw_of(s, c, n) @ s / s.size, normed
+
+    return answer
+
+
+def scores_by(**change):
+    """An answer in which both x and s are standardised in the same wrong way."""
+    wrong = partial(standardise, **change)
+    return scores(x_by=wrong, s_by=wrong)
+
+
+def divided_by_rms(x, eps, axes):
+    return x / np.sqrt(np.mean(x * x, axes, keepdims=True) + eps)
+
+
+def sign_lost(s, c, n, eps=1e-5):
+    raw, normed = contrast_scores(s, c, n, eps)
+    return raw, np.abs(normed)
+
+
+def divides_by_gain(s, c, n, eps=1e-5):
+    raw, _ = contrast_scores(s, c, n, eps)
+    return raw, raw / c
+
+
+def sums(s, c, n, eps=1e-5):
+    raw, normed = contrast_scores(s, c, n, eps)
+    return s.size * raw, s.size * normed
+
+
+def adds_into_n(s, c, n, eps=1e-5):
+    n += c[:, None] * s
+    return contrast_scores(s, np.zeros_like(c), n, eps)
+
+
+def rows_are_independent(run, arguments):
+    n = arguments["n"].copy()
+    n[1:] = n[1:, ::-1] + 1
+    return all(agree(a[:1], b[:1]) for a, b in zip(run(n=n), run(), strict=True))
+
+
+def negative_flips_sign(run, arguments):
+    c, n = arguments["c"], arguments["n"]
+    return all(agree(-a, b) for a, b in zip(run(c=-c, n=-n), run(), strict=True))
+
+
+def scores_ignore_brightness(run, arguments):
+    n = arguments["n"]
+    return agree(run(n=n + 1.0)[1], run()[1])
+
+
+NORMED_LOSES = ("normed", "sign", "eps", "array")
+
+CONTRAST_ASPECTS = (
+    Aspect(
+        "raw",
+        1,
+        "raw is the mean of x times s: what a fixed template sees.",
+        public=({"s": SMALL, "c": np.array([1.0, 0.1, -2.0]), "n": np.outer([1, 2, 1], RIPPLE)},),
+        hidden=lambda rng: [
+            pictures(rng, gains(rng, rows) * rng.choice([-1, 1], rows), NO_EPS) for rows in (1, 4)
+        ],
+    ),
+    Aspect(
+        "normed",
+        2,
+        "normed is the same after each row of x, and s, have been standardised.",
+        public=(
+            {
+                "s": SMALL,
+                "c": np.array([1.0, 0.1, 20.0]),
+                "n": np.outer([1, 0.2, 10], RIPPLE),
+                "eps": NO_EPS,
+            },
+        ),
+        hidden=lambda rng: [pictures(rng, gains(rng, rows), NO_EPS) for rows in (3, 5, 8)],
+        judges=(1,),
+    ),
+    Aspect(
+        "sign",
+        1,
+        "A negative gain turns the sign of normed.",
+        public=({"s": SMALL, "c": np.array([-1.0]), "n": RIPPLE[None], "eps": NO_EPS},),
+        hidden=lambda rng: [pictures(rng, -gains(rng, 1), NO_EPS) for _ in range(3)],
+        judges=(1,),
+    ),
+    Aspect(
+        "eps",
+        1,
+        "eps is added to both variances, inside the root; a silent row scores 0.",
+        public=(
+            {"s": SMALL, "c": np.array([0.001]), "n": 0.0002 * RIPPLE[None]},
+            {"s": SMALL, "c": np.array([0.3]), "n": 0.1 * RIPPLE[None], "eps": 0.1},
+            {"s": SMALL, "c": np.array([0.0]), "n": np.zeros((1, 4))},
+        ),
+        hidden=faint_rows,
+        judges=(1,),
+    ),
+    Aspect(
+        "array",
+        1,
+        "Right values, in two new float64 arrays (B,); no argument is changed.",
+        public=({"s": SMALL, "c": np.array([2.0]), "n": RIPPLE[None], "eps": NO_EPS},),
+        hidden=lambda rng: [pictures(rng, gains(rng, 1), NO_EPS) for _ in range(2)],
+        judges=(0, 1),
+        strict=True,
+    ),
+)
+CONTRAST_ALL = tuple(aspect.name for aspect in CONTRAST_ASPECTS)
+
+CONTRAST = Exercise(
+    id="contrast-scores",
+    signature="contrast_scores(s, c, n, eps=1e-5)",
+    returns=("raw", "normed"),
+    reference=contrast_scores,
+    aspects=CONTRAST_ASPECTS,
+    misconceptions=(
+        Misconception(
+            "noise-removed",
+            "Your normed is what you get when only the signal c·s is normalised, as though "
+            "instance norm removed the noise. It divides signal and noise by the same number, so "
+            "a dim, noisy picture comes back as a loud, noisy picture.",
+            scores(normed_of=clean),
+            NORMED_LOSES,
+        ),
+        Misconception(
+            "noise-forgotten",
+            "Your scores are those of x = c·s. The noise n is part of the picture: x = c·s + n.",
+            scores(raw_of=clean, normed_of=clean),
+            CONTRAST_ALL,
+        ),
+        Misconception(
+            "sign-lost",
+            "Your normed has the right size but never a minus sign. Standardising divides by a "
+            "standard deviation, which is positive: a picture's negative stays a negative.",
+            sign_lost,
+            ("sign",),
+        ),
+        Misconception(
+            "divides-by-the-gain",
+            "Your normed is raw / c. That undoes the gain only for someone who knows c. Instance "
+            "norm sees nothing but x, whose spread holds the noise as well.",
+            divides_by_gain,
+            NORMED_LOSES,
+        ),
+        Misconception(
+            "pattern-not-normalised",
+            "Your normed compares IN(x) with s. The definition normalises both sides, and for "
+            "s too eps counts: its variance is 1, so IN(s) = s / sqrt(1 + eps).",
+            scores(s_by=lambda s, eps, axes: s),
+            ("eps",),
+        ),
+        Misconception(
+            "divides-by-m-minus-1",
+            "Your normed is what you get when the variances are divided by m - 1. Instance norm "
+            "takes the plain mean of the squared deviations.",
+            scores_by(ddof=1),
+            NORMED_LOSES,
+        ),
+        Misconception(
+            "divides-x-by-m-minus-1",
+            "Your normed is what you get when the variance of x is divided by m - 1. Instance "
+            "norm takes the plain mean of the squared deviations.",
+            scores(x_by=partial(standardise, ddof=1)),
+            NORMED_LOSES,
+        ),
+        Misconception(
+            "statistics-of-the-batch",
+            "Your normed is what you get when all rows share one mean and one variance. The gain "
+            "differs from row to row, so each row needs statistics of its own.",
+            scores(x_by=lambda x, eps, axes: standardise(x, eps, None)),
+            ("normed",),
+        ),
+        Misconception(
+            "not-centred",
+            "Your normed is what you get when x is divided by the root of its mean square. That "
+            "is right for a row with mean 0. The pattern has mean 0; the noise need not.",
+            scores(x_by=divided_by_rms),
+            NORMED_LOSES,
+        ),
+        Misconception(
+            "eps-outside-the-root",
+            "Your normed is what you get when eps is added to the standard deviations. The "
+            "definition adds it to something else, one step earlier.",
+            scores_by(scale=lambda var, eps: np.sqrt(var) + eps),
+            ("eps",),
+        ),
+        Misconception(
+            "forgets-eps",
+            "Your normed is what you get with eps = 0. A faint row is blown up too far, and a "
+            "silent one becomes 0 / 0.",
+            scores_by(scale=lambda var, eps: np.sqrt(var)),
+            ("eps",),
+        ),
+        Misconception(
+            "sums-instead-of-means",
+            "Your scores are m times too large: a sum over the pixels where a mean is wanted.",
+            sums,
+            CONTRAST_ALL,
+        ),
+        Misconception(
+            "swaps-the-scores",
+            "Your two scores are right and in the wrong order: return raw, normed.",
+            lambda s, c, n, eps=1e-5: contrast_scores(s, c, n, eps)[::-1],
+            CONTRAST_ALL,
+        ),
+        Misconception(
+            "in-place",
+            "Your scores are right, but the picture was built inside the array n that you were "
+            "given: `n += ...` changes the caller's noise. Make a new array for x.",
+            adds_into_n,
+            ("array",),
+        ),
+    ),
+    properties=(
+        Property(
+            "The scores of one row change when the noise of another row changes. No row knows of "
+            "the others.",
+            rows_are_independent,
+        ),
+        Property(
+            "Turning the picture into its negative (both c and n) should turn the sign of both "
+            "scores, and it does not.",
+            negative_flips_sign,
+        ),
+        Property(
+            "Adding the same brightness to every pixel of a row changes normed, though instance "
+            "norm should take it away again.",
+            scores_ignore_brightness,
+        ),
+    ),
+)
+
+EXERCISES = (LOOPS, VECTORISED, CONTRAST)

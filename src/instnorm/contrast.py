@@ -1,0 +1,55 @@
+"""The contrast model x = c s + n: one pattern at many gains, through noise.
+
+It is the smallest model of what instance normalisation is for. The gain c differs from picture to
+picture and says nothing about the pattern s; the noise n is added after the gain.
+"""
+
+from .arguments import check_eps, check_floating
+from .norms import instance_norm
+
+
+def contrast_scores(s, c, n, eps=1e-5):
+    """How well each row of x = c s + n matches the pattern s, before and after normalising.
+
+    raw[b]    = <x_b, s> / m            follows the gain: it is c[b] plus a little noise
+    normed[b] = <IN(x_b), IN(s)> / m    follows the signal-to-noise ratio and the sign of c[b]
+
+    For noise of variance v and eps -> 0, normed is near c / sqrt(c² + v): normalising removes the
+    gain, and leaves the noise where it was relative to the signal.
+
+    Parameters
+    ----------
+    s : (m,) float array with mean 0 and variance 1, m >= 2
+    c : (B,) float array, the gain of each row
+    n : (B, m) float array, the noise of each row
+    eps : float, not negative, as in `instance_norm`
+
+    Returns
+    -------
+    raw, normed : (B,) float arrays
+
+    Raises
+    ------
+    TypeError : s, c or n is not a floating-point array, or eps is not a number
+    ValueError : a shape does not fit, or eps is negative
+    """
+    for name, array in (("s", s), ("c", c), ("n", n)):
+        check_floating(name, array)
+    if s.ndim != 1 or s.size < 2:
+        raise ValueError(f"s must have shape (m,) with m of at least 2; got {s.shape}")
+    if c.ndim != 1:
+        raise ValueError(f"c must have shape (B,), one gain per row; got {c.shape}")
+    if n.shape != (c.size, s.size):
+        raise ValueError(
+            f"n must have shape (B, m) = {(c.size, s.size)}, one row for each gain in c and one "
+            f"column for each value of s; got {n.shape}"
+        )
+    check_eps(eps)
+    x = c[:, None] * s + n
+    m = s.size
+    return x @ s / m, _normalised(x, eps) @ _normalised(s[None], eps)[0] / m
+
+
+def _normalised(rows, eps):
+    """`instance_norm` of rows (B, m): B images of one channel, m pixels each."""
+    return instance_norm(rows[:, None, :], eps=eps)[:, 0]
