@@ -20,7 +20,9 @@ from .report import not_a_function, render
 
 __all__ = ["EXERCISES", "MIME", "Mark", "check", "exercise", "grade", "grading_seed", "public_case"]
 
-EXERCISES = {each.id: each for each in the_algorithm.EXERCISES}
+# The assignments, in the order of the book.
+ASSIGNMENTS = (the_algorithm,)
+EXERCISES = {each.id: each for assignment in ASSIGNMENTS for each in assignment.EXERCISES}
 
 SEED = "INSTNORM_GRADING_SEED"
 
