@@ -9,7 +9,7 @@ EXECUTED := _build/.jupyter_cache
 SOURCES = $(shell find src -name '*.py' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test lint unit drift exercises bench lock clean
+.PHONY: help book serve test lint unit drift exercises bench bench-gpu lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ exercises: $(INSTALLED)  ## student notebooks in exercises/ from the sources in 
 
 bench: $(INSTALLED)  ## our kernels against PyTorch, written to benchmarks/results/
 	$(BIN)/python -m benchmarks.norms
+	$(BIN)/python -m benchmarks.stability
+
+bench-gpu: $(INSTALLED)  ## the same on an NVIDIA GPU, against the speed of its memory
+	$(BIN)/python -m benchmarks.gpu
 
 lock: $(INSTALLED)  ## exact versions in requirements.lock from the ranges in requirements.txt
 	$(BIN)/python -m pip install --quiet uv

@@ -235,8 +235,10 @@ def _standardise(x, num_groups, gamma, beta, eps, out=None):
         into = _as_rows(out, num_groups)
         _, mean, var = rows.forward(_as_rows(x, num_groups), eps, scale, shift, into)
         return out, mean, var
-    y, mean, var = rows.forward(_as_rows(x, num_groups), eps, scale, shift)
-    return _write(y.reshape(x.shape), out), mean, var
+    columns = num_groups == x.shape[1] and rows.is_channels_last(x)
+    lying = _as_columns(x) if columns else _as_rows(x, num_groups)
+    y, mean, var = rows.forward(lying, eps, scale, shift)
+    return _write(_from_rows(y, x), out), mean, var
 
 
 def _backward(dy, x, num_groups, gamma, eps, what):
@@ -252,10 +254,10 @@ def _gradients(dy, x, num_groups, gamma, eps):
     if x.size == 0:
         return xp.empty_like(x), xp.zeros(channels), xp.zeros(channels)
     scale = _per_row(xp.ones(channels) if gamma is None else gamma, x, num_groups)
-    dx, dscale, dshift = rows.backward(
-        _as_rows(dy, num_groups), _as_rows(x, num_groups), eps, scale
-    )
-    return dx.reshape(x.shape), _per_channel(dscale, channels), _per_channel(dshift, channels)
+    columns = num_groups == channels and rows.is_channels_last(x)
+    lying = [_as_columns(a) if columns else _as_rows(a, num_groups) for a in (dy, x)]
+    dx, dscale, dshift = rows.backward(*lying, eps, scale)
+    return _from_rows(dx, x), _per_channel(dscale, channels), _per_channel(dshift, channels)
 
 
 def _apply_moments(x, mean, var, gamma, beta, eps):
@@ -278,6 +280,19 @@ def _apply_moments_backward(dy, x, mean, var, gamma, eps):
         _as_rows(dy, channels), _as_rows(x, channels), mean[:, 0], var[:, 0], eps, scale
     )
     return dx.reshape(x.shape), _per_channel(dscale, channels), _per_channel(dshift, channels)
+
+
+def _as_columns(x):
+    """(N, C, *spatial) in channels-last memory -> (N, M, C), as it lies there."""
+    return rows.array_module(x).moveaxis(x, 1, -1).reshape(x.shape[0], -1, x.shape[1])
+
+
+def _from_rows(y, x):
+    """The way back from rows or columns, to the shape of x."""
+    if y.ndim == 2:
+        return y.reshape(x.shape)
+    n, c, *spatial = x.shape
+    return rows.array_module(x).moveaxis(y.reshape(n, *spatial, c), -1, 1)
 
 
 def _as_rows(x, num_groups):
