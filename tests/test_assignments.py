@@ -22,6 +22,7 @@ from instnorm_judge.assignments import (
 
 ROOT = Path(__file__).parents[1]
 SOURCES = text_sources(ROOT / "solutions")
+ALGORITHM = ROOT / "solutions/the-algorithm/the-algorithm.md"
 each_assignment = pytest.mark.parametrize("text", SOURCES, ids=lambda path: path.stem)
 
 
@@ -59,7 +60,7 @@ def test_committed_notebooks_are_what_the_sources_give(capsys):
 
 
 def test_drift_is_reported_and_mended(course, capsys):
-    notebook = course / f"exercises/{SOURCES[0].stem}/{SOURCES[0].stem}.ipynb"
+    notebook = course / f"exercises/{ALGORITHM.stem}/{ALGORITHM.stem}.ipynb"
     stray = notebook.with_name("stray.ipynb")
     right = notebook.read_text()
     drifted = right.replace("eps", "epsilon", 1)
@@ -80,7 +81,7 @@ def test_drift_is_reported_and_mended(course, capsys):
 
 
 def test_a_source_that_nbgrader_refuses_is_reported(course):
-    text = course / f"solutions/{SOURCES[0].stem}/{SOURCES[0].stem}.md"
+    text = course / f"solutions/{ALGORITHM.stem}/{ALGORITHM.stem}.md"
     text.write_text(text.read_text().replace("### END SOLUTION", "", 1))
     with pytest.raises(SystemExit, match="nbgrader could not release"):
         release(course)
@@ -89,7 +90,7 @@ def test_a_source_that_nbgrader_refuses_is_reported(course):
 def test_source_notebooks_follow_the_text(tmp_path):
     text = tmp_path / "some" / "some.md"
     text.parent.mkdir()
-    shutil.copy(SOURCES[0], text)
+    shutil.copy(ALGORITHM, text)
     (text.parent / "notes.md").write_text("no notebook")
     make_source_notebooks(tmp_path)
     assert {path.name for path in text.parent.iterdir()} == {"notes.md", "some.md", "some.ipynb"}
@@ -112,7 +113,7 @@ def test_source_notebooks_follow_the_text(tmp_path):
 def test_work_done_in_a_source_notebook_is_not_overwritten(tmp_path):
     text = tmp_path / "some" / "some.md"
     text.parent.mkdir()
-    shutil.copy(SOURCES[0], text)
+    shutil.copy(ALGORITHM, text)
     os.utime(text, (1, 1))
     make_source_notebooks(tmp_path)
     notebook = text.with_suffix(".ipynb")
@@ -265,8 +266,8 @@ def test_nbgrader_validate_tells_students_where_they_stand(text, tmp_path):
 
 def test_registering_an_assignment_in_a_fresh_clone(course):
     """exercises/ is there already; nbgrader must register the assignment all the same."""
-    name = SOURCES[0].stem
-    before = released(SOURCES[0]).read_bytes()
+    name = ALGORITHM.stem
+    before = released(ALGORITHM).read_bytes()
     process = subprocess.run(
         [sys.executable, "-m", "nbgrader", "generate_assignment", name],
         cwd=course,

@@ -5,6 +5,7 @@ A report is what the student reads, so the tests read it too.
 
 import ast
 import importlib
+import re
 import sys
 import warnings
 
@@ -13,7 +14,7 @@ import pytest
 import torch
 from right_answers.the_algorithm import loops_in_python, plain_einsum, scores_with_loops
 
-from instnorm import instance_norm
+from instnorm import group_norm, instance_norm
 from instnorm.checks import (
     ASSIGNMENTS,
     EXERCISES,
@@ -32,6 +33,7 @@ from instnorm.contrast import contrast_scores
 
 SEEDS = [None, 1, 2]  # None: the public cases alone
 LOOPS, VECTORISED, CONTRAST = "instance-norm-loops", "instance-norm", "contrast-scores"
+GROUPS = "group-norm"
 # Exercise id -> right answers, from tests/right_answers/<module of the assignment>.py.
 RIGHT = {
     name: answers
@@ -237,7 +239,7 @@ def test_misconceptions_stay_a_factor_of_ten_above_it(name, seed):
         examination = examine(EXERCISES[name], wrong.implementation, seed)
         for aspect in examination.exercise.aspects:
             for trial in examination.missed(aspect):
-                if trial.outcome.failure or trial.outcome.changed:
+                if trial.outcome.failure or trial.expected.failure or trial.outcome.changed:
                     continue
                 parts = [(trial.outcome.parts[k], trial.expected.parts[k]) for k in aspect.judges]
                 if all(theirs.shape == right.shape for theirs, right in parts):
@@ -438,13 +440,62 @@ def test_hidden_values_stay_hidden(name, then, capsys):
     secret = set()
     for trial in examine(EXERCISES[name], EXERCISES[name].reference, 7).trials:
         if trial.hidden:
-            for value in (*trial.arguments.values(), *trial.expected.parts):
+            arguments = (v for v in trial.arguments.values() if not isinstance(v, str))
+            for value in (*arguments, *trial.expected.parts):
                 # Small whole numbers occur in shapes, indices and points.
                 secret |= {v for v in np.ravel(value).tolist() if v != int(v)}
     assert len(secret) > 100
     for number in numbers(text):
         if number != int(number):
             assert not np.isclose(number, list(secret), rtol=1e-3, atol=0).any()
+
+
+# --- Refusing, and arguments that are no arrays ---------------------------------------------------
+
+
+def only_where_it_divides(then):
+    """Group norm, with something else where num_groups does not divide C."""
+
+    def function(x, num_groups, gamma, beta, eps=1e-5):
+        if x.shape[1] % num_groups:
+            return then(x)
+        return group_norm(x, num_groups, gamma, beta, eps=eps)
+
+    return function
+
+
+def refuses(error):
+    def then(x):
+        raise error
+
+    return then
+
+
+def test_a_right_answer_refuses_what_the_reference_refuses():
+    assert grade(GROUPS, only_where_it_divides(refuses(ValueError("seven")))) == 7
+
+
+@pytest.mark.parametrize(
+    ("then", "phrase"),
+    [
+        (refuses(AssertionError()), "raised AssertionError, where ValueError is wanted, at line"),
+        (lambda x: x + 1, "Your function returned something, where it should raise ValueError."),
+        (lambda x: None, "Your function returned something, where it should raise ValueError."),
+    ],
+)
+@pytest.mark.parametrize("run", [check, grade])
+def test_other_ways_out_cost_one_aspect(then, phrase, run, capsys):
+    text, mark = report(capsys, GROUPS, only_where_it_divides(then), run)
+    assert mark == 6
+    assert phrase in " ".join(text.split())
+
+
+def test_the_case_says_which_word_was_asked_for(capsys):
+    wrong = EXERCISES["normalize-over"].misconception("layer-norm-per-pixel")
+    text, _ = report(capsys, "normalize-over", wrong.implementation)
+    assert "x (2, 3, 2, 4), mode = 'LN'\n" in text
+    text, _ = report(capsys, GROUPS, right_only_in_public(GROUPS, three_times), grade)
+    assert re.search(r"hidden, x \(.*\), num_groups = \d, gamma \(\d,\), beta \(\d,\)\n", text)
 
 
 # --- Calling --------------------------------------------------------------------------------------

@@ -4,8 +4,9 @@
     grade("instance-norm", instance_norm)    the same on public and hidden cases
 
 Both print a report and return the points earned. The function is only ever called by value, with
-copies of arrays and numbers, so it may as well be a proxy for one in another process. References,
-expected values and hidden inputs are never handed to it, other than as the arguments of a call.
+copies of arrays, numbers and words, so it may as well be a proxy for one in another process.
+References, expected values and hidden inputs are never handed to it, other than as the arguments of
+a call.
 """
 
 import copy
@@ -13,7 +14,7 @@ import difflib
 import os
 import secrets
 
-from . import the_algorithm
+from . import invariance, the_algorithm, the_family
 from .diagnosis import examine
 from .mark import MIME, Mark, mark_of
 from .report import not_a_function, render
@@ -21,7 +22,7 @@ from .report import not_a_function, render
 __all__ = ["EXERCISES", "MIME", "Mark", "check", "exercise", "grade", "grading_seed", "public_case"]
 
 # The assignments, in the order of the book.
-ASSIGNMENTS = (the_algorithm,)
+ASSIGNMENTS = (the_algorithm, invariance, the_family)
 EXERCISES = {each.id: each for assignment in ASSIGNMENTS for each in assignment.EXERCISES}
 
 SEED = "INSTNORM_GRADING_SEED"

@@ -23,7 +23,7 @@ class Trial:
 
     @property
     def passed(self):
-        return self.outcome.failure is None and same(self.aspect, self.outcome, self.expected)
+        return same(self.aspect, self.outcome, self.expected)
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ def _reach(exercise, wrong, missed, lost):
 
 
 def _resembles(wrong, trial):
-    return trial.outcome.failure is None and all(
+    if trial.outcome.failure or trial.expected.failure:
+        return False
+    return all(
         isinstance(trial.outcome.parts[k], np.ndarray)
         and trial.outcome.parts[k].shape == trial.expected.parts[k].shape
         and wrong.resembles(trial.outcome.parts[k], trial.expected.parts[k])
@@ -145,6 +147,7 @@ class _CannotTell(Exception):
 
 def _broken_properties(exercise, function, missed):
     """Identities that the answer breaks, tried on the largest case that it got wrong."""
+    missed = [trial for trial in missed if not trial.expected.failure]
     if not missed:
         return ()
     trial = max(missed, key=lambda t: (not t.hidden, sum(map(np.size, t.arguments.values()))))

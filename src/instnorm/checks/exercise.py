@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-# The arguments of one call, by name and in order: arrays and numbers. The function is called with
-# the values only, by position.
-Arguments = Mapping[str, np.ndarray | float]
+# The arguments of one call, by name and in order: arrays, numbers, True and False, and words. The
+# function is called with the values only, by position. Where the reference raises an exception, a
+# right answer raises one of the same type.
+Arguments = Mapping[str, np.ndarray | float | str]
 
 
 @dataclass(frozen=True)

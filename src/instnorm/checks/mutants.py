@@ -70,10 +70,10 @@ def _by_heart(exercise):
     def key(arguments):
         return tuple(np.asarray(value).tobytes() for value in arguments)
 
-    known = {
-        key(case.values()): exercise.reference(*case.values())
-        for aspect in exercise.aspects
-        for case in aspect.public
-    }
+    public = {key(case.values()) for aspect in exercise.aspects for case in aspect.public}
     zeros = _each(exercise, np.zeros_like)
-    return lambda *arguments: known.get(key(arguments), zeros(*arguments))
+
+    def answer(*arguments):
+        return (exercise.reference if key(arguments) in public else zeros)(*arguments)
+
+    return answer

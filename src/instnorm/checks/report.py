@@ -74,7 +74,7 @@ def _troubles(exercise, missed):
         failure = trial.outcome.failure
         if failure:
             key = failure.type, failure.where
-            sentences.setdefault(key, _crash(exercise, failure, trial.hidden))
+            sentences.setdefault(key, _crash(exercise, trial))
         else:
             for part in _judged(trial):
                 if isinstance(part, str):
@@ -82,11 +82,13 @@ def _troubles(exercise, missed):
     return [_fill(sentence[0].upper() + sentence[1:]) for sentence in sentences.values()]
 
 
-def _crash(exercise, failure, hidden):
+def _crash(exercise, trial):
+    failure, wanted = trial.outcome.failure, trial.expected.failure
     if not failure.where:  # the call itself was refused, before any line of the function ran
         return f"your function can't be called as {exercise.signature}: {failure.message}."
-    quoted = "" if hidden or not failure.message else f" ({failure.message})"
-    return f"your function raised {failure.name}{quoted} at {failure.where}"
+    quoted = "" if trial.hidden or not failure.message else f" ({failure.message})"
+    instead = f", where {wanted.name} is wanted," if wanted else ""
+    return f"your function raised {failure.name}{quoted}{instead} at {failure.where}"
 
 
 def _aspects(examination):
@@ -109,14 +111,18 @@ def _disagreement(exercise, trial):
     """What is wrong, for which arguments, and how to see it for oneself if the case is public."""
     indent = MARGIN * " "
     values = [
-        f"{name} {value.shape}" if isinstance(value, np.ndarray) else f"{name} = {value:g}"
+        _argument(name, value)
         for name, value in trial.arguments.items()
-        if isinstance(value, np.ndarray) or not trial.hidden
+        if not (trial.hidden and isinstance(value, float))
     ]
     flaw = _flaw(exercise, trial)
     lines = [
         _fill(f"{flaw[0].upper()}{flaw[1:]}.", indent, indent),
-        f"{indent}Case:      {'hidden, ' if trial.hidden else ''}{', '.join(values)}",
+        _fill(
+            f"Case:      {'hidden, ' if trial.hidden else ''}{', '.join(values)}",
+            indent,
+            indent + len("Case:      ") * " ",
+        ),
     ]
     if not trial.hidden:
         k = next(k for k, case in enumerate(trial.aspect.public) if case is trial.arguments)
@@ -125,8 +131,23 @@ def _disagreement(exercise, trial):
     return "\n".join(lines)
 
 
+def _argument(name, value):
+    """An argument in a few words, which are not to be torn apart at the end of a line."""
+    if isinstance(value, np.ndarray):
+        words = f"{name} {value.shape}"
+    elif isinstance(value, float):
+        words = f"{name} = {value:g}"
+    else:
+        words = f"{name} = {value!r}"
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _flaw(exercise, trial):
     """What is wrong with the arrays that came back; None if nothing can be compared."""
+    if trial.expected.failure and not trial.outcome.failure:
+        return (
+            f"your function returned something, where it should raise {trial.expected.failure.name}"
+        )
     if trial.outcome.failure or any(isinstance(part, str) for part in _judged(trial)):
         return None
     for k in trial.aspect.judges:
