@@ -262,7 +262,7 @@ def course(tmp_path_factory):
         ROOT / "solutions", course / "solutions", ignore=shutil.ignore_patterns("*.ipynb")
     )
     config = (ROOT / "nbgrader_config.py").read_text(encoding="utf-8")
-    limits = "\nc.Execute.timeout = 4\nc.Execute.iopub_timeout = 2\n"
+    limits = "\nc.Execute.timeout = 4\nc.Execute.iopub_timeout = 8\n"
     (course / "nbgrader_config.py").write_text(config + limits, encoding="utf-8")
 
     result = nbgrader(course, "generate_assignment")
