@@ -9,10 +9,10 @@ EXECUTED := _build/.jupyter_cache
 SOURCES = $(shell find src -name '*.py' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test lint unit drift exercises bench bench-gpu lock clean
+.PHONY: help book serve test lint unit drift exercises exercises-report bench bench-gpu lock clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # --- set-up -------------------------------------------------------------------------------------
 
@@ -65,6 +65,9 @@ unit: book
 
 exercises: $(INSTALLED)  ## student notebooks in exercises/ from the sources in solutions/
 	$(BIN)/python -m instnorm_judge.assignments
+
+exercises-report: $(INSTALLED)  ## how well the checks judge: right answers, misconceptions, mutants
+	$(BIN)/python tests/exercises_report.py
 
 bench: $(INSTALLED)  ## our kernels against PyTorch, written to benchmarks/results/
 	$(BIN)/python -m benchmarks.norms

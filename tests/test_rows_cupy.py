@@ -33,17 +33,6 @@ LENGTHS = {"WARP": [49, 96, 500], "long": [4099, 6144]}
 
 
 @pytest.fixture
-def cp():
-    cupy = pytest.importorskip(
-        "cupy",
-        reason="CuPy is missing: where there is a GPU, pip install -r requirements-gpu.txt",
-    )
-    if not cupy.cuda.is_available():
-        pytest.skip("CuPy finds no CUDA GPU here")
-    return cupy
-
-
-@pytest.fixture
 def kernel(cp):
     from instnorm.rows import cupy as kernel
 

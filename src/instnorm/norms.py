@@ -229,7 +229,7 @@ def _standardise(x, num_groups, gamma, beta, eps, out=None):
     xp = rows.array_module(x)
     if x.size == 0:
         return xp.empty_like(x) if out is None else out, None, None
-    scale, shift = (_per_row(p, x, num_groups) for p in (gamma, beta))
+    scale, shift = (_per_row(p, num_groups) for p in (gamma, beta))
     direct = out is not None and out.flags.c_contiguous
     if direct and (out is x or not xp.may_share_memory(out, x)):
         into = _as_rows(out, num_groups)
@@ -253,7 +253,7 @@ def _gradients(dy, x, num_groups, gamma, eps):
     channels = x.shape[1]
     if x.size == 0:
         return xp.empty_like(x), xp.zeros(channels), xp.zeros(channels)
-    scale = _per_row(xp.ones(channels) if gamma is None else gamma, x, num_groups)
+    scale = _per_row(xp.ones(channels) if gamma is None else gamma, num_groups)
     columns = num_groups == channels and rows.is_channels_last(x)
     lying = [_as_columns(a) if columns else _as_rows(a, num_groups) for a in (dy, x)]
     dx, dscale, dshift = rows.backward(*lying, eps, scale)
@@ -265,8 +265,9 @@ def _apply_moments(x, mean, var, gamma, beta, eps):
     if x.size == 0:
         return rows.array_module(x).empty_like(x)
     channels = x.shape[1]
-    mean, var, scale, shift = (_per_row(p, x, channels) for p in (mean, var, gamma, beta))
-    y = rows.forward_given(_as_rows(x, channels), mean[:, 0], var[:, 0], eps, scale, shift)
+    mean, var = (rows.array_module(x).tile(p, len(x)) for p in (mean, var))
+    scale, shift = (_per_row(p, channels) for p in (gamma, beta))
+    y = rows.forward_given(_as_rows(x, channels), mean, var, eps, scale, shift)
     return y.reshape(x.shape)
 
 
@@ -275,9 +276,9 @@ def _apply_moments_backward(dy, x, mean, var, gamma, eps):
     channels = x.shape[1]
     if x.size == 0:
         return xp.empty_like(x), xp.zeros(channels), xp.zeros(channels)
-    mean, var, scale = (_per_row(p, x, channels) for p in (mean, var, gamma))
+    mean, var = (xp.tile(p, len(x)) for p in (mean, var))
     dx, dscale, dshift = rows.backward_given(
-        _as_rows(dy, channels), _as_rows(x, channels), mean[:, 0], var[:, 0], eps, scale
+        _as_rows(dy, channels), _as_rows(x, channels), mean, var, eps, _per_row(gamma, channels)
     )
     return dx.reshape(x.shape), _per_channel(dscale, channels), _per_channel(dshift, channels)
 
@@ -300,11 +301,9 @@ def _as_rows(x, num_groups):
     return rows.array_module(x).ascontiguousarray(x.reshape(x.shape[0] * num_groups, -1))
 
 
-def _per_row(parameter, x, num_groups):
-    """(C,) -> (N·G, C/G): the channels in each row, in the order in which the row holds them."""
-    if parameter is None:
-        return None
-    return rows.array_module(x).tile(parameter.reshape(num_groups, -1), (x.shape[0], 1))
+def _per_row(parameter, num_groups):
+    """(C,) -> (G, C/G): the channels in each row, in the order in which the row holds them."""
+    return None if parameter is None else parameter.reshape(num_groups, -1)
 
 
 def _per_channel(row_values, channels):

@@ -18,11 +18,11 @@ from . import numpy as _numpy
 
 def array_module(x):
     """The array library that `x` belongs to: NumPy, or CuPy, which nothing here imports unasked."""
-    if isinstance(x, np.ndarray):
-        return np
     cupy = sys.modules.get("cupy")
     if cupy is not None and isinstance(x, cupy.ndarray):
         return cupy
+    if isinstance(x, np.ndarray):
+        return np
     raise TypeError(f"x must be a NumPy or CuPy array; got {type(x).__name__}")
 
 

@@ -18,9 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-# Elements per block. Smaller ones fit a nearer cache, but an operation on them is over before a
-# second thread has woken up (some 30 microseconds).
-BLOCK = 1 << 18
+# Elements per block, at most. Smaller blocks fit a nearer cache; but between its operations a thread
+# holds Python's lock, some 20 microseconds for each block, and the other thread may have to wait.
+BLOCK = 1 << 19
+# Least elements per block: below that, the second thread wakes up too late to be of help.
+LEAST = 1 << 16
 # Longest sum taken in the working precision; longer ones add such pieces in float64. A block then
 # has at least 512 of them, and at more than 500 NumPy lets the other thread work meanwhile.
 CHUNK = 512
@@ -33,7 +35,8 @@ def forward(x, eps, scale=None, shift=None, out=None):
     ----------
     x : (R, M) float array, C-contiguous
     eps : float, added to the variance inside the root
-    scale, shift : (R, K) arrays or None; K divides M, segment k of a row gets its own pair
+    scale, shift : (P, K) arrays or None. P divides R, and row r uses line r % P. K divides M, and
+        segment k of a row gets its own pair
     out : (R, M) array of x's dtype, may be `x` itself; None makes one
 
     Returns
@@ -43,6 +46,7 @@ def forward(x, eps, scale=None, shift=None, out=None):
     """
     y = np.empty_like(x) if out is None else out
     mean, var = np.empty((2, len(x)))
+    scale, shift = _every_row(scale, x), _every_row(shift, x)
     direct = y.dtype == _work_dtype(x) and not np.may_share_memory(x, y)
 
     def work(block, scratch):
@@ -59,6 +63,7 @@ def forward(x, eps, scale=None, shift=None, out=None):
 def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
     """Like `forward`, with moments from elsewhere: `mean` and `var` of shape (R,). Returns y."""
     y = np.empty_like(x) if out is None else out
+    scale, shift = _every_row(scale, x), _every_row(shift, x)
     rstd = _reciprocal_root(np.asarray(var, np.float64) + eps)
 
     def work(block, scratch):
@@ -81,7 +86,7 @@ def backward(dy, x, eps, scale):
     ----------
     dy, x : (R, M) float arrays, C-contiguous
     eps : float
-    scale : (R, K) array, as in `forward`
+    scale : (P, K) array, as in `forward`
 
     Returns
     -------
@@ -89,6 +94,7 @@ def backward(dy, x, eps, scale):
     dscale, dshift : (R, K) float64
     """
     dx = np.empty_like(x)
+    scale = _every_row(scale, x)
     length, segments = x.shape[1], scale.shape[1]
     dscale, dshift = np.empty((2, *scale.shape))
 
@@ -119,6 +125,7 @@ def backward(dy, x, eps, scale):
 def backward_given(dy, x, mean, var, eps, scale=None):
     """Gradients of `forward_given`, whose moments are constants. Returns dx, dscale, dshift."""
     dx = np.empty_like(x)
+    scale = _every_row(scale, x)
     segments = 1 if scale is None else scale.shape[1]
     dscale, dshift = np.empty((2, len(x), segments))
     rstd = _reciprocal_root(np.asarray(var, np.float64) + eps)
@@ -134,6 +141,13 @@ def backward_given(dy, x, mean, var, eps, scale=None):
 
     _over_blocks(work, x, 2)
     return dx, dscale, dshift
+
+
+def _every_row(lines, x):
+    """(P, K) -> (R, K): the lines of `scale` or `shift`, one for each row of x."""
+    if lines is None or len(lines) == len(x):
+        return lines
+    return np.tile(lines, (len(x) // len(lines), 1))
 
 
 def _shift(x, by, t):
@@ -293,7 +307,9 @@ def _over_blocks(work, x, buffers):
     `scratch` is a working array (buffers, len(rows), M) that the next block overwrites.
     """
     rows, length = x.shape
-    step = max(1, BLOCK // length)
+    # As many blocks for the one thread as for the other, as far as there are rows for it.
+    count = 2 * -(-x.size // (2 * BLOCK)) if x.size > 2 * LEAST else 1
+    step = -(-rows // count)
     blocks = iter([slice(start, min(start + step, rows)) for start in range(0, rows, step)])
 
     def run():
