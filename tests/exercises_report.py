@@ -17,6 +17,8 @@ import os
 import sys
 from dataclasses import dataclass
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # see conftest.py
+
 from instnorm.checks import ASSIGNMENTS, EXERCISES, grading_seed
 from instnorm.checks.diagnosis import examine
 from instnorm.checks.mutants import mutants
@@ -143,7 +145,6 @@ def table(lines):
 
 
 def main(names=()):
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     unknown = set(names) - EXERCISES.keys()
     if unknown:
         sys.exit(f"no such exercise: {', '.join(sorted(unknown))}")

@@ -1,4 +1,4 @@
-"""What the applications add to the family, on the GPU: the same values as on the CPU, made there."""
+"""What the applications add to the family, on the GPU: the values are those of the CPU."""
 
 import numpy as np
 import pytest

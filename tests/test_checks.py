@@ -242,6 +242,8 @@ def test_misconceptions_stay_a_factor_of_ten_above_it(name, seed):
                 if trial.outcome.failure or trial.expected.failure or trial.outcome.changed:
                     continue
                 parts = [(trial.outcome.parts[k], trial.expected.parts[k]) for k in aspect.judges]
+                if trial.is_slow or any(theirs.dtype != right.dtype for theirs, right in parts):
+                    continue
                 if all(theirs.shape == right.shape for theirs, right in parts):
                     assert not max(distance(*pair) for pair in parts) < 10, wrong.name
 

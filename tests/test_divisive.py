@@ -41,6 +41,29 @@ def test_the_pool_may_lie_along_any_axis(rng):
         assert_allclose(divisive_norm(drive, sigma=0.5, axis=axis), expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_each_neuron_may_have_a_pool_of_its_own(axis, rng):
+    drive = rng.random((3, 4, 5))
+    weights = rng.random((drive.shape[axis],) * 2)
+    response = divisive_norm(drive, sigma=0.7, n=1.5, weights=weights, axis=axis)
+    powers = np.moveaxis(drive**1.5, axis, 0)
+    for j, own in enumerate(powers):
+        pool = sum(w * power for w, power in zip(weights[j], powers, strict=True))
+        assert_allclose(response.take(j, axis), own / (0.7**1.5 + pool), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (np.ones((3, 4)), r"weights must have shape \(4, 4\), .* axis 1 of drive; got \(3, 4\)"),
+        (-np.ones((4, 4)), "weights must not be negative"),
+    ],
+)
+def test_bad_weights_are_refused(weights, message):
+    with pytest.raises(ValueError, match=message):
+        divisive_norm(np.ones((2, 4)), sigma=1.0, weights=weights)
+
+
 def test_strong_drive_shares_gamma_out_and_does_not_overflow(rng):
     drive = 1e30 * (0.1 + rng.random((2, 4)).astype(np.float32))
     response = divisive_norm(drive.astype(np.float32), sigma=1.0, n=4, gamma=2.0)

@@ -4,13 +4,16 @@ The course is real: our nbgrader_config.py (with shorter time limits), our sourc
 commands in processes of their own, and a gradebook.
 """
 
+import base64
 import copy
 import html
+import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from itertools import zip_longest
 from pathlib import Path
 
@@ -21,7 +24,7 @@ from nbgrader.api import Gradebook
 
 from instnorm.checks import EXERCISES, MIME
 from instnorm_judge.assignments import source_notebook
-from instnorm_judge.preprocessors import score
+from instnorm_judge.grades import score
 
 ROOT = Path(__file__).parents[1]
 ASSIGNMENT = "the-algorithm"
@@ -215,6 +218,27 @@ CLASS = {
 }
 
 
+def package():
+    """Source of a cell that brings the package `instnorm` along, as it is not in the sandbox."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:xz") as tar:
+        for path in sorted((ROOT / "src/instnorm").rglob("*.py")):
+            tar.add(path, path.relative_to(ROOT / "src"))
+    return f"""
+import base64, io, sys, tarfile
+if "brought" not in sys.path:
+    archive = io.BytesIO(base64.b64decode("{base64.b64encode(archive.getvalue()).decode()}"))
+    tarfile.open(fileobj=archive).extractall("brought", filter="data")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "instnorm"]:
+        del sys.modules[name]
+    sys.path.insert(0, "brought")
+from instnorm.checks import exercise
+"""
+
+
+BROUGHT_ALONG = package()
+
+
 def wrong_class():
     """Students who each hold a misconception in every exercise, until all are used up."""
     for k, row in enumerate(zip_longest(*(EXERCISES[name].misconceptions for name in IDS))):
@@ -224,7 +248,7 @@ def wrong_class():
                 continue
             exercise = EXERCISES[exercise_id]
             sources[exercise_id] = (
-                "from instnorm.checks import exercise\n"
+                f"{BROUGHT_ALONG}\n"
                 f"wrong = exercise({exercise_id!r}).misconception({wrong.name!r})\n"
                 f"{exercise.function_name} = wrong.implementation"
             )

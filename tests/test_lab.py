@@ -104,6 +104,22 @@ def test_photograph_refuses_a_bad_size(size):
         photos.photo("coffee", size=size)
 
 
+@pytest.mark.parametrize("name", photos.TEXTURES)
+def test_texture_is_a_grey_picture_that_is_the_same_all_over(name):
+    pixels = photos.texture(name)
+    assert pixels.shape == (512, 512)
+    assert pixels.dtype == np.float64
+    assert 0 <= pixels.min() < 0.2 < 0.6 < pixels.max() <= 1
+    quarters = pixels.reshape(2, 256, 2, 256).std(axis=(1, 3))
+    assert quarters.max() < 1.2 * quarters.min()
+    assert all(np.abs(pixels - photos.texture(n)).mean() > 0.1 for n in photos.TEXTURES if n != name)
+
+
+def test_unknown_texture_lists_the_known():
+    with pytest.raises(ValueError, match="brick, grass, gravel; got 'chelsea'"):
+        photos.texture("chelsea")
+
+
 # --- palette and style ----------------------------------------------------------------------------
 
 THEMES = {"light": style.LIGHT, "dark": style.DARK}

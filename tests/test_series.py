@@ -111,6 +111,32 @@ def test_cmvn_is_the_z_score_over_time(rng):
     assert_allclose(cmvn(x), scipy.stats.zscore(x, axis=2, ddof=0), atol=1e-12)
 
 
+@pytest.mark.parametrize("eps", [0.0, 1e-5, 0.5])
+@pytest.mark.parametrize("padding", [0.0, 1e3, np.nan])
+def test_cmn_and_cmvn_know_nothing_of_the_padding(eps, padding, rng):
+    """Against PyTorch, one utterance at a time."""
+    lengths = np.array([7, 29, 2, 12])
+    x = 3 * rng.standard_normal((4, 5, 29)) + 1
+    for utterance, length in zip(x, lengths, strict=True):
+        utterance[:, length:] = padding
+    kept = x.copy()
+    y, centred = cmvn(x, lengths, eps=eps), cmn(x, lengths)
+    assert_array_equal(x, kept)
+    for n, length in enumerate(lengths):
+        spoken = torch.from_numpy(x[n : n + 1, :, :length])
+        assert_allclose(y[n, :, :length], F.instance_norm(spoken, eps=eps)[0], atol=1e-12)
+        assert_allclose(centred[n, :, :length], (spoken - spoken.mean(2)[..., None])[0], atol=1e-12)
+        assert_array_equal([y[n, :, length:], centred[n, :, length:]], 0)
+
+
+def test_cmvn_of_full_lengths_is_that_without(rng):
+    x = rng.standard_normal((3, 2, 9)).astype(np.float32)
+    full = np.full(3, 9, np.uint8)
+    assert_array_equal(cmn(x, full), cmn(x))
+    for eps in (0, 1e-3):
+        assert_array_equal(cmvn(x, full, eps=eps), cmvn(x, eps=eps))
+
+
 @pytest.mark.parametrize("length", [2, 3, 10, 41])
 def test_what_never_changes_gives_exactly_zero(length):
     """Three times 0.1 is not 0.3 to a computer: a mean alone would leave a residue."""
@@ -191,6 +217,13 @@ RAMP = np.arange(4.0)
         (lambda: cmn(X[..., :1]), ValueError, "holds 1 value"),
         (lambda: cmvn(X[..., None]), ValueError, "x must have shape"),
         (lambda: cmvn(X[..., :1]), ValueError, "holds 1 value"),
+        (lambda: cmvn(X, eps=-1), ValueError, "eps must be finite and not negative"),
+        (lambda: cmvn(X, [3]), TypeError, "lengths must be an array of whole numbers; got list"),
+        (lambda: cmvn(X, np.array([3.0])), TypeError, "whole numbers; got float64"),
+        (lambda: cmvn(X, np.full((len(X), 1), 2)), ValueError, "lengths must have shape"),
+        (lambda: cmvn(X, np.full(len(X), 1)), ValueError, "lengths must lie between 2 and T"),
+        (lambda: cmvn(X, np.full(len(X), 99)), ValueError, "got 99 to 99"),
+        (lambda: cmn(X, np.array([3.0])), TypeError, "whole numbers; got float64"),
     ],
 )
 def test_bad_input_is_named(call, error, words):

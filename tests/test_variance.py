@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from instnorm.variance import one_pass, shifted_two_pass, two_pass, welford
+from instnorm.variance import merge_moments, one_pass, shifted_two_pass, two_pass, welford
 
 METHODS = [one_pass, two_pass, welford, shifted_two_pass]
 methods = pytest.mark.parametrize("method", METHODS, ids=lambda method: method.__name__)
@@ -72,3 +72,40 @@ def test_bad_input_is_named(method):
         method(np.ones(3))
     with pytest.raises(ValueError, match=r"M at least 1; got \(3, 0\)"):
         method(np.ones((3, 0)))
+
+
+def merged(x, cuts):
+    """Moments of x (R, M), which is cut into blocks before the columns `cuts`."""
+    count, mean, squares = 0, np.zeros(len(x), x.dtype), np.zeros(len(x), x.dtype)
+    for block in np.split(x, cuts, axis=1):
+        mean, squares = merge_moments(mean, squares, count, block)
+        count += block.shape[1]
+    return mean, squares / count
+
+
+@pytest.mark.parametrize("cuts", [[], [1], [500], [1, 2, 3, 900], range(1, 1000)])
+def test_blocks_of_any_size_merge_to_the_moments_of_the_whole(cuts, rng):
+    x = rng.standard_normal((4, 1000)) * [[1], [2], [3], [4]] + [[0], [9], [-5], [1e6]]
+    mean, var = merged(x, cuts)
+    assert_allclose(mean, x.mean(1), rtol=1e-12, atol=1e-14)
+    assert_allclose(var, x.var(1), rtol=1e-8)
+
+
+def test_a_mean_of_10000_leaves_merged_blocks_their_digits(rng):
+    x = (rng.standard_normal((8, 4096)) + 1e4).astype(np.float32)
+    mean, var = merged(x, range(64, 4096, 64))
+    assert mean.dtype == var.dtype == np.float32
+    assert_allclose(var, x.astype(np.float64).var(1), rtol=1e-3)
+
+
+def test_merging_refuses_bad_input():
+    good = {"count": 2, "mean": np.zeros(3), "squares": np.zeros(3), "block": np.ones((3, 4))}
+    merge_moments(**good)
+    for change, error, message in [
+        ({"block": np.ones((3, 4), int)}, TypeError, "block must hold floating-point"),
+        ({"block": np.ones((3, 0))}, ValueError, r"block must have shape \(R, B\).*got \(3, 0\)"),
+        ({"mean": np.zeros(4)}, ValueError, r"mean must have shape \(3,\); got \(4,\)"),
+        ({"squares": [0.0]}, TypeError, "squares must be .* array; got list"),
+    ]:
+        with pytest.raises(error, match=message):
+            merge_moments(**{**good, **change})

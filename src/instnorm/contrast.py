@@ -1,11 +1,12 @@
-"""The contrast model x = c s + n: one pattern at many gains, through noise.
+"""The contrast model x = c s + n: one pattern at many gains, through noise or under a mask.
 
 It is the smallest model of what instance normalisation is for. The gain c differs from picture to
 picture and says nothing about the pattern s; the noise n is added after the gain.
 """
 
-from .arguments import check_eps, check_floating
+from .arguments import check_eps, check_floating, check_same_shape
 from .norms import instance_norm
+from .rows import array_module
 
 
 def contrast_scores(s, c, n, eps=1e-5):
@@ -48,6 +49,50 @@ def contrast_scores(s, c, n, eps=1e-5):
     x = c[:, None] * s + n
     m = s.size
     return x @ s / m, _normalised(x, eps) @ _normalised(s[None], eps)[0] / m
+
+
+def contrast_response(s, mask, c, gamma=1.0, eps=1e-5):
+    """Instance norm as a neuron that looks for `s`: its response to contrast, and the law it obeys.
+
+    response[b] = (gamma <IN(c[b] s + mask), s'> / m)², with s' = s at mean 0 and variance 1.
+
+    Where the mask is uncorrelated with s this is exactly a Naka-Rushton curve, r_max c^n /
+    (c^n + c50^n) with r_max = gamma², n = 2 and c50 = sqrt(eps + var(mask)) / std(s): the mask
+    shifts the curve to the right, as a second grating does to a neuron in visual cortex.
+
+    Parameters
+    ----------
+    s : (m,) float array with some contrast, m >= 2
+    mask : (m,) float array, uncorrelated with s; zeros for none
+    c : (B,) float array, the contrasts
+    gamma : float, the gain after normalising
+    eps : float, not negative, as in `instance_norm`
+
+    Returns
+    -------
+    response : (B,) float64 array
+    parameters : (3,) float64 array: r_max, c50, n
+
+    Raises
+    ------
+    TypeError : s, mask or c is not a floating-point array, or eps is not a number
+    ValueError : a shape does not fit, s is constant, or eps is negative
+    """
+    for name, array in (("s", s), ("c", c)):
+        check_floating(name, array)
+        if array.ndim != 1:
+            raise ValueError(f"{name} must have one axis; got shape {array.shape}")
+    check_same_shape("mask", mask, "s", s)
+    check_eps(eps)
+    s = s.astype("float64")
+    unit = _normalised(s[None], 0.0)[0]
+    if not unit.any():
+        raise ValueError(f"s must not be constant: it has no contrast; got {s[0]} throughout")
+    amplitude = gamma * _normalised(c[:, None] * s + mask, eps) @ unit / s.size
+    parameters = array_module(s).full(3, 2.0)
+    parameters[0] = gamma**2
+    parameters[1] = (eps + mask.var()) ** 0.5 / s.std()
+    return amplitude**2, parameters
 
 
 def _normalised(rows, eps):

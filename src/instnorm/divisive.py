@@ -15,10 +15,10 @@ from .arguments import check_activations, check_floating, check_per_channel
 from .planes import norm_per_plane
 
 
-def divisive_norm(drive, *, sigma, n=2.0, gamma=1.0, axis=1):
+def divisive_norm(drive, *, sigma, n=2.0, gamma=1.0, weights=None, axis=1):
     """Heeger's normalisation model: each neuron's drive over the summed drive of its pool.
 
-    R_j = gamma * D_j^n / (sigma^n + Σ_k D_k^n), the sum over all neurons k along `axis`.
+    R_j = gamma * D_j^n / (sigma^n + Σ_k w_jk D_k^n), the sum over all neurons k along `axis`.
 
     Source: Heeger 1992, Vis. Neurosci. 9(2):181-197; in this form Carandini and Heeger 2012,
     doi 10.1038/nrn3136, equation 10.
@@ -29,6 +29,8 @@ def divisive_norm(drive, *, sigma, n=2.0, gamma=1.0, axis=1):
     sigma : positive float, the semi-saturation constant: where the summed drive starts to matter
     n : positive float, the exponent
     gamma : float, the response to a drive without limit
+    weights : (J, J) float array w, not negative: how much neuron k counts in the pool of neuron j;
+        None for 1 throughout
     axis : int, the axis of `drive` that holds the pool
 
     Returns
@@ -37,8 +39,9 @@ def divisive_norm(drive, *, sigma, n=2.0, gamma=1.0, axis=1):
 
     Raises
     ------
-    TypeError : drive is not a floating-point array
-    ValueError : drive has a negative value or no such axis, or sigma or n is not positive
+    TypeError : drive or weights is not a floating-point array
+    ValueError : drive or weights has a negative value, weights is not square or of another size,
+        drive has no such axis, or sigma or n is not positive
     """
     _check_not_negative("drive", drive)
     _check_positive("sigma", sigma)
@@ -47,7 +50,7 @@ def divisive_norm(drive, *, sigma, n=2.0, gamma=1.0, axis=1):
         raise ValueError(f"axis must be an axis of drive, of shape {drive.shape}; got {axis}")
     # In units of sigma, so that a power of large numbers does not overflow before it is divided.
     power = (drive.astype("float64") / sigma) ** n
-    return (gamma * power / (1 + power.sum(axis, keepdims=True))).astype(drive.dtype)
+    return (gamma * power / (1 + _pool(power, weights, axis))).astype(drive.dtype)
 
 
 def naka_rushton(c, *, c50, n=2.0, r_max=1.0):
@@ -185,6 +188,21 @@ def filter_response_norm(x, gamma=None, beta=None, tau=None, *, eps=1e-6):
     if tau is None:
         return y
     return xp.maximum(y, tau.astype(x.dtype).reshape(-1, *[1] * (x.ndim - 2)))
+
+
+def _pool(power, weights, axis):
+    """The sum over `axis`, or one weighted sum for each neuron along it."""
+    if weights is None:
+        return power.sum(axis, keepdims=True)
+    _check_not_negative("weights", weights)
+    neurons = power.shape[axis]
+    if weights.shape != (neurons, neurons):
+        raise ValueError(
+            f"weights must have shape ({neurons}, {neurons}), a row for each neuron along axis "
+            f"{axis} of drive; got {weights.shape}"
+        )
+    xp = rows.array_module(power)
+    return xp.moveaxis(xp.moveaxis(power, axis, -1) @ weights.astype("float64").T, -1, axis)
 
 
 def _gaussian_mean(x, sigma):

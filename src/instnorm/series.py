@@ -165,17 +165,20 @@ def msc(x, reference=None):
     return (dx / slope[:, None] + r.astype("float64").mean()).astype(x.dtype)
 
 
-def cmn(x):
+def cmn(x, lengths=None):
     """Cepstral mean normalisation: subtract each coefficient's mean over the utterance.
 
     A microphone or a room multiplies the spectrum by a constant filter, which adds a constant to
-    each cepstral coefficient; the subtraction removes it.
+    each cepstral coefficient; the subtraction removes it. Utterances of different lengths share an
+    array by padding: then only the first lengths[n] frames of utterance n are normalised, and by
+    their own mean. What stands behind them has no influence, and 0 is put in its place.
 
     Source: Liu, Stern, Huang and Acero 1993, ACL H93-1014.
 
     Parameters
     ----------
     x : (N, C, T) float array: N utterances, C cepstral coefficients, T frames
+    lengths : (N,) integer array with values from 2 to T, or None for T
 
     Returns
     -------
@@ -183,25 +186,48 @@ def cmn(x):
 
     Raises
     ------
-    TypeError : x is not a floating-point array
-    ValueError : x is not (N, C, T), or T is less than 2
+    TypeError : x is not a floating-point array, or lengths not an integer one
+    ValueError : x is not (N, C, T), T is less than 2, or lengths does not fit
     """
     _check_series(x)
     check_set_size("each coefficient (the time axis)", x.shape, x.shape[2])
-    return _deviations(x).astype(x.dtype)
+    return _each_utterance(lambda spoken: _deviations(spoken).astype(x.dtype), x, lengths)
 
 
-def cmvn(x):
-    """Cepstral mean and variance normalisation: instance norm of each utterance, at eps = 0.
+def cmvn(x, lengths=None, *, eps=0.0):
+    """Cepstral mean and variance normalisation: instance norm of each utterance.
 
-    The variance divides by T. A coefficient that never changes gives 0.
+    The variance divides by the number of frames. A coefficient that never changes gives 0. The
+    lengths are those of `cmn`.
 
     Source: Viikki and Laurila 1998, Speech Communication 25:133-147.
 
-    Parameters, results and errors are those of `cmn`, but the arithmetic is `instance_norm`'s.
+    Parameters
+    ----------
+    x, lengths : as in `cmn`
+    eps : float, added to the variance; not negative
+
+    Returns
+    -------
+    y : array like x
+
+    Raises
+    ------
+    TypeError, ValueError : as `cmn`; also when eps is not a number, or negative
     """
     _check_series(x)
-    return instance_norm(x, eps=0)
+    return _each_utterance(lambda spoken: instance_norm(spoken, eps=eps), x, lengths)
+
+
+def _each_utterance(normalise, x, lengths):
+    """Normalise the frames that were recorded, utterance by utterance; 0 elsewhere."""
+    if lengths is None:
+        return normalise(x)
+    _check_lengths(lengths, x)
+    y = rows.array_module(x).zeros_like(x)
+    for n, length in enumerate(lengths.tolist()):
+        y[n : n + 1, :, :length] = normalise(x[n : n + 1, :, :length])
+    return y
 
 
 def _deviations(x):
@@ -222,4 +248,19 @@ def _check_spectra(x):
     if x.ndim != 2 or x.shape[1] < 2:
         raise ValueError(
             f"x must have shape (B, M), one spectrum per row, with M of at least 2; got {x.shape}"
+        )
+
+
+def _check_lengths(lengths, x):
+    if getattr(getattr(lengths, "dtype", None), "kind", None) not in ("i", "u"):
+        seen = getattr(lengths, "dtype", type(lengths).__name__)
+        raise TypeError(f"lengths must be an array of whole numbers; got {seen}")
+    if lengths.shape != x.shape[:1]:
+        raise ValueError(
+            f"lengths must have shape {x.shape[:1]}, one for each utterance; got {lengths.shape}"
+        )
+    if x.size and not (lengths.min() >= 2 and lengths.max() <= x.shape[2]):
+        raise ValueError(
+            f"lengths must lie between 2 and T = {x.shape[2]}; got {lengths.min()} to "
+            f"{lengths.max()}"
         )

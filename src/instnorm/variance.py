@@ -62,6 +62,46 @@ def shifted_two_pass(x):
     return first + mean, var
 
 
+def merge_moments(mean, squares, count, block):
+    """The moments of values in blocks, of which each is seen once.
+
+    Of a part, the mean and the sum of the squared deviations from that mean say all that is needed:
+    the squares of the whole are those within its parts and those between their means,
+
+        S = S₁ + S₂ + (mean₂ - mean₁)² · n₁ n₂ / (n₁ + n₂).
+
+    No square of an uncentred number is ever summed. Source: Chan, Golub and LeVeque 1983.
+
+    Parameters
+    ----------
+    mean, squares : (R,) float arrays: of the values that came before, the mean and the sum of
+        squared deviations
+    count : int, how many values of each row those were; 0 is allowed
+    block : (R, B) float array, the next B >= 1 values of each row
+
+    Returns
+    -------
+    mean, squares : (R,) arrays, of all count + B values. The biased variance is squares over that.
+
+    Raises
+    ------
+    TypeError : an array is not a floating-point array
+    ValueError : a shape does not fit
+    """
+    check_floating("block", block)
+    if block.ndim != 2 or not block.shape[1]:
+        raise ValueError(f"block must have shape (R, B) with B at least 1; got {block.shape}")
+    for name, array in (("mean", mean), ("squares", squares)):
+        check_floating(name, array)
+        if array.shape != block.shape[:1]:
+            raise ValueError(f"{name} must have shape {block.shape[:1]}; got {array.shape}")
+    size = block.shape[1]
+    its_mean, its_var = shifted_two_pass(block)
+    apart = its_mean - mean
+    between = apart * apart * (count * size / (count + size))
+    return mean + apart * (size / (count + size)), squares + its_var * size + between
+
+
 def _check(x):
     check_floating("x", x)
     if x.ndim != 2 or not x.shape[1]:

@@ -6,6 +6,7 @@ On a page of the book, ``host.js`` mounts it with no kernel; in a live notebook,
 
 import base64
 import html
+import io
 import json
 from pathlib import Path
 
@@ -86,6 +87,32 @@ def widget(name, **model):
     body["_esm"] = _module(name)
     body["_css"] = MODULES / "explorable.css"
     return type("ExplorableWidget", (anywidget.AnyWidget,), body)()
+
+
+def picture_url(picture):
+    """A colour photograph as a ``data:`` address, for a model to hold: a JPEG of high quality.
+
+    Parameters
+    ----------
+    picture : ndarray of floats, shape (H, W, 3)
+        Colours in [0, 1].
+
+    Raises
+    ------
+    ValueError
+        If it is not a colour photograph.
+    """
+    from PIL import Image
+
+    colour = picture.ndim == 3 and picture.shape[2] == 3 and picture.size
+    if not (colour and picture.min() >= 0 and picture.max() <= 1):
+        raise ValueError(
+            "picture must be a colour photograph, shape (H, W, 3) with values in [0, 1]; "
+            f"got shape {picture.shape}"
+        )
+    buffer = io.BytesIO()
+    Image.fromarray(np.round(picture * 255).astype(np.uint8)).save(buffer, "jpeg", quality=88)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _module(name):

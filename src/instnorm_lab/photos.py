@@ -5,6 +5,9 @@ import numpy as np
 #: All of them CC0 or in the public domain, as scikit-image documents.
 NAMES = ("astronaut", "chelsea", "coffee", "rocket")
 
+#: Textures, CC0 like the photographs: each the same all over, and grey.
+TEXTURES = ("brick", "grass", "gravel")
+
 #: Shares of red, green and blue in a grey (ITU-R BT.709).
 _GREY = (0.2126, 0.7152, 0.0722)
 
@@ -47,3 +50,28 @@ def photo(name, *, size=256, grey=True):
     box = (left, top, left + side, top + side)
     pixels = np.asarray(picture.resize((size, size), Image.Resampling.LANCZOS, box=box)) / 255
     return pixels @ _GREY if grey else pixels
+
+
+def texture(name):
+    """A grey photograph of a surface, with intensities in [0, 1].
+
+    Parameters
+    ----------
+    name : str
+        One of ``photos.TEXTURES``.
+
+    Returns
+    -------
+    ndarray of float64, shape (512, 512)
+
+    Raises
+    ------
+    ValueError
+        If `name` is not a known texture.
+    """
+    if name not in TEXTURES:
+        raise ValueError(f"name must be one of {', '.join(TEXTURES)}; got {name!r}")
+
+    import skimage.data
+
+    return getattr(skimage.data, name)() / 255

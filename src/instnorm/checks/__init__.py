@@ -14,7 +14,17 @@ import difflib
 import os
 import secrets
 
-from . import invariance, the_algorithm, the_family
+from . import (
+    depth,
+    fast_kernels,
+    invariance,
+    limits,
+    signals,
+    style_transfer,
+    the_algorithm,
+    the_brain,
+    the_family,
+)
 from .diagnosis import examine
 from .mark import MIME, Mark, mark_of
 from .report import not_a_function, render
@@ -22,7 +32,17 @@ from .report import not_a_function, render
 __all__ = ["EXERCISES", "MIME", "Mark", "check", "exercise", "grade", "grading_seed", "public_case"]
 
 # The assignments, in the order of the book.
-ASSIGNMENTS = (the_algorithm, invariance, the_family)
+ASSIGNMENTS = (
+    the_algorithm,
+    invariance,
+    the_family,
+    depth,
+    limits,
+    style_transfer,
+    signals,
+    the_brain,
+    fast_kernels,
+)
 EXERCISES = {each.id: each for assignment in ASSIGNMENTS for each in assignment.EXERCISES}
 
 SEED = "INSTNORM_GRADING_SEED"

@@ -5,8 +5,8 @@ no difference to the rest of the checks whether it runs here or behind a proxy i
 """
 
 import io
-import linecache
 import sysconfig
+import time
 import traceback
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
@@ -44,6 +44,7 @@ class Outcome:
     failure: Failure | None = None
     changed: tuple[str, ...] = ()  # names of arguments that the function modified
     printed: str = ""
+    seconds: float = 0.0  # that the function itself took, when it came to its end
 
 
 def call(function, arguments, returns):
@@ -67,13 +68,17 @@ def call(function, arguments, returns):
             redirect_stderr(io.StringIO()),
         ):
             warnings.simplefilter("ignore")
+            start = time.perf_counter()
             result = function(*given.values())
+            # A proxy says how much of the time went into sending.
+            sending = getattr(function, "overhead", 0.0)
+            seconds = max(time.perf_counter() - start - sending, 1e-6)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return Outcome((), _failure(error), _changed(given, arguments), printed.getvalue())
     parts = _parts(result, returns, printed.getvalue())
-    return Outcome(parts, None, _changed(given, arguments), printed.getvalue())
+    return Outcome(parts, None, _changed(given, arguments), printed.getvalue(), seconds)
 
 
 def _changed(given, arguments):
@@ -125,10 +130,11 @@ def _describe(value):
 
 
 def _failure(error):
-    # The first frame is `call` itself.
-    frames = traceback.extract_tb(error.__traceback__)[1:]
+    # A proxy for a function in another process raises what was raised there, and says where in
+    # `frames`. Here, the first frame is `call` itself.
+    frames = getattr(error, "frames", traceback.extract_tb(error.__traceback__)[1:])
     own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)] or frames
-    lines = [f"line {frame.lineno}: {_source(frame)}" for frame in own[-6:]]
+    lines = [f"line {frame.lineno}: {(frame.line or '').strip()}" for frame in own[-6:]]
     trace = [f"  in {frame.name}, {line}" for frame, line in zip(own[-6:], lines, strict=True)]
     return Failure(
         type(error),
@@ -136,10 +142,6 @@ def _failure(error):
         lines[-1] if lines else "",
         "\n".join(trace) if len(trace) > 1 else "",
     )
-
-
-def _source(frame):
-    return linecache.getline(frame.filename, frame.lineno).strip()
 
 
 def _message(error):

@@ -3,12 +3,14 @@
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from .calling import Outcome, call
 from .compare import agree
 from .exercise import Arguments, Aspect, Exercise, Misconception
+from .pace import speed_of
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,20 @@ class Trial:
     hidden: bool
     outcome: Outcome
     expected: Outcome
+    speed: float | None = None  # of a right answer, where the aspect sets a pace
+
+    @cached_property
+    def passed(self):
+        right = self.speed is not None or same(self.aspect, self.outcome, self.expected)
+        return right and not self.is_slow
 
     @property
-    def passed(self):
-        return same(self.aspect, self.outcome, self.expected)
+    def is_wrong(self):
+        return not (self.passed or self.is_slow)
+
+    @property
+    def is_slow(self):
+        return self.speed is not None and self.speed < self.aspect.pace.times
 
 
 @dataclass(frozen=True)
@@ -48,13 +60,7 @@ class Examination:
 def examine(exercise: Exercise, function: Callable, seed: int | None = None) -> Examination:
     """Try `function` on the public cases and, given a seed, on hidden ones too."""
     trials = tuple(
-        Trial(
-            aspect,
-            arguments,
-            hidden,
-            call(function, arguments, exercise.returns),
-            call(exercise.reference, arguments, exercise.returns),
-        )
+        _try(exercise, function, aspect, arguments, hidden)
         for aspect, arguments, hidden in _cases(exercise, seed)
     )
     missed = [trial for trial in trials if not trial.passed]
@@ -62,6 +68,15 @@ def examine(exercise: Exercise, function: Callable, seed: int | None = None) -> 
     puzzling = [trial for trial in missed if trial.aspect.name not in named]
     broken = _broken_properties(exercise, function, puzzling)
     return Examination(exercise, trials, seed, named, broken)
+
+
+def _try(exercise, function, aspect, arguments, hidden):
+    outcome = call(function, arguments, exercise.returns)
+    expected = call(exercise.reference, arguments, exercise.returns)
+    speed = None
+    if aspect.pace and same(aspect, outcome, expected):
+        speed = speed_of(function, outcome, aspect.pace, arguments, exercise.returns)
+    return Trial(aspect, arguments, hidden, outcome, expected, speed)
 
 
 def same(aspect, outcome, other):
@@ -100,6 +115,10 @@ def _explain(exercise, missed):
         unexplained.setdefault(trial.aspect.name, []).append(trial)
     lost = frozenset(unexplained)
     named = {}
+    # Cases that are timed are large. What explains the others explains them, without running there.
+    large = [a for a, trials in unexplained.items() if trials[0].aspect.pace and trials[0].is_wrong]
+    for aspect in large:
+        del unexplained[aspect]
     while unexplained:
         reach = {
             wrong.name: _reach(exercise, wrong, unexplained, lost)
@@ -111,11 +130,16 @@ def _explain(exercise, missed):
         for aspect in reach[best]:
             named[aspect] = exercise.misconception(best)
             del unexplained[aspect]
+        named.update(dict.fromkeys(large, exercise.misconception(best)))
+        large = ()
     return named
 
 
 def _reach(exercise, wrong, missed, lost):
     """The missed aspects (name -> trials) that `wrong` accounts for."""
+    if wrong.speeds:
+        return [a for a, trials in missed.items() if all(_is_as_slow(wrong, t) for t in trials)]
+    missed = {a: trials for a, trials in missed.items() if not any(t.is_slow for t in trials)}
     if wrong.resembles:
         if not lost <= set(wrong.loses):
             return []
@@ -128,6 +152,11 @@ def _reach(exercise, wrong, missed, lost):
             # That both crash is no evidence by itself.
             evidence = evidence or any(outcome.failure is None for outcome in outcomes)
     return reached if evidence else []
+
+
+def _is_as_slow(wrong, trial):
+    low, high = wrong.speeds
+    return trial.is_slow and low <= trial.speed < high
 
 
 def _resembles(wrong, trial):
@@ -147,7 +176,7 @@ class _CannotTell(Exception):
 
 def _broken_properties(exercise, function, missed):
     """Identities that the answer breaks, tried on the largest case that it got wrong."""
-    missed = [trial for trial in missed if not trial.expected.failure]
+    missed = [t for t in missed if not (t.expected.failure or t.aspect.pace)]
     if not missed:
         return ()
     trial = max(missed, key=lambda t: (not t.hidden, sum(map(np.size, t.arguments.values()))))

@@ -12,6 +12,14 @@ Arguments = Mapping[str, np.ndarray | float | str]
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How fast an answer has to be: `times` as fast as `naive`, called with the same arguments."""
+
+    naive: Callable
+    times: float
+
+
+@dataclass(frozen=True)
 class Aspect:
     """One property of a right answer, worth points when every one of its cases passes."""
 
@@ -21,7 +29,8 @@ class Aspect:
     public: tuple[Arguments, ...]
     hidden: Callable[[np.random.Generator], Sequence[Arguments]]
     judges: tuple[int, ...] = (0,)  # which of the returned arrays are compared
-    strict: bool = False  # also: dtype float64, and no argument changed
+    strict: bool = False  # also: the reference's dtype, and no argument changed
+    pace: Pace | None = None  # also: right answers are timed
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,9 @@ class Misconception:
     # Where the wrong answer is rounding noise no second program reproduces it. Then this decides,
     # from (theirs, expected), but only if the student loses no other aspects than `loses`.
     resembles: Callable[[np.ndarray, np.ndarray], bool] | None = None
+    # Where the answer is right and too slow: from how many times as fast as the naive version, to
+    # how many, it is this idea that makes it so.
+    speeds: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -150,6 +150,11 @@ def _flaw(exercise, trial):
         )
     if trial.outcome.failure or any(isinstance(part, str) for part in _judged(trial)):
         return None
+    if trial.is_slow:
+        return (
+            f"the values are right, but your function is {trial.speed:.2g} times as fast as the "
+            f"naive version, where {trial.aspect.pace.times:g} times is needed"
+        )
     for k in trial.aspect.judges:
         name = "your output" if len(exercise.returns) == 1 else f"your {exercise.returns[k]}"
         part, expected = trial.outcome.parts[k], trial.expected.parts[k]
@@ -158,8 +163,11 @@ def _flaw(exercise, trial):
     if trial.outcome.changed:
         names = " and ".join(trial.outcome.changed)
         return f"the values are right, but your function changed its argument {names}"
-    dtypes = ", ".join(sorted({str(part.dtype) for part in _judged(trial)}))
-    return f"the values are right, but their dtype is {dtypes}, where float64 is needed"
+    theirs, ours = (
+        ", ".join(sorted({str(outcome.parts[k].dtype) for k in trial.aspect.judges}))
+        for outcome in (trial.outcome, trial.expected)
+    )
+    return f"the values are right, but their dtype is {theirs}, where {ours} is needed"
 
 
 def _difference(name, part, expected, hidden):
