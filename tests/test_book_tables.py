@@ -38,3 +38,23 @@ def test_every_problem_of_the_article_has_exercises_that_exist():
         named = re.findall(r"\{ref\}`(.+?)`", exercises)
         assert named
         assert set(named) <= ids
+
+
+CLAIMS = (BOOK / "claims.md").read_text(encoding="utf-8")
+
+
+def test_every_claim_has_a_verdict_a_place_and_nearly_always_an_exercise():
+    ids = {exercise.id for assignment in ASSIGNMENTS for exercise in assignment.EXERCISES}
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in CLAIMS.splitlines()
+        if line.startswith("| ") and "The article says" not in line
+    ]
+    assert len(rows) >= 30
+    for claim, finding, exercises in rows:
+        assert re.match(r"\*(Shown|Sharpened|Corrected)\*", finding), claim
+        pages = re.findall(r"\{doc\}`(.+?)`", finding)
+        assert pages, claim
+        assert all((BOOK / f"{page}.md").exists() for page in pages), claim
+        assert set(re.findall(r"\{ref\}`(.+?)`", exercises)) <= ids, claim
+    assert sum(not exercises for *_, exercises in rows) <= 2

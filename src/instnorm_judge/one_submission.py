@@ -1,0 +1,149 @@
+"""Grade one submission by itself: in a folder of its own, with a gradebook of its own.
+
+This is what a worker does, in this process or on another machine. It is handed bytes and gives
+back plain values; it sees neither the course folder nor the gradebook nor anybody else's work.
+nbgrader's own `Autograde` does the grading, with the settings of nbgrader_config.py.
+"""
+
+import logging
+import os
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import AssignLatePenalties
+from sqlalchemy.exc import SAWarning
+from traitlets.config import Config
+
+from instnorm.checks import SEED
+
+LOG_LINES = 200  # of one submission, kept for the instructor
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all submissions of a run have in common."""
+
+    assignment: str
+    config: dict  # nbgrader's, as nbgrader_config.py has it
+    gradebook: bytes  # an SQLite file that knows the assignment and no students
+    seed: str  # of the hidden cases
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What a student handed in: the notebooks, by file name. None: not a file that may be read."""
+
+    student: str
+    notebooks: dict[str, bytes | None]
+    timestamp: str | None
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What came of a submission."""
+
+    student: str
+    # (notebook, cell) -> (points by the machine, whether a person has to grade it)
+    grades: dict[tuple[str, str], tuple[float | None, bool]] = field(default_factory=dict)
+    comments: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    notebooks: dict[str, bytes] = field(default_factory=dict)  # autograded
+    seconds: float = 0.0
+    failure: str | None = None  # why there are no grades
+    log: str = ""
+
+
+def grade(plan, handed):
+    """Grade `handed` (a Handed) by `plan` (a Plan); a Graded. Raises nothing that a student did."""
+    start = time.perf_counter()
+    log = _Lines()
+    os.environ[SEED] = plan.seed
+    with tempfile.TemporaryDirectory(prefix="grading-") as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # from inside nbgrader's gradebook
+        root = Path(folder).resolve()
+        config = _config(plan, handed.student, root)
+        _lay_out(plan, handed, root)
+        try:
+            course = CourseDirectory(config=config)
+            converter = Autograde(coursedir=course, config=config, log=log.logger)
+            _without(converter, AssignLatePenalties).start()
+            result = _outcome(plan, handed, root, course.db_url)
+        # nbgrader ends the program where it gives up on a submission.
+        except (Exception, SystemExit) as problem:
+            result = {"failure": f"{type(problem).__name__}: {problem}"[:500]}
+        result["log"] = log.text()
+    return Graded(handed.student, **result, seconds=time.perf_counter() - start)
+
+
+def _config(plan, student, root):
+    config = Config(plan.config)
+    config.CourseDirectory.update(
+        root=str(root),
+        db_url=f"sqlite:///{root / 'gradebook.db'}",
+        assignment_id=plan.assignment,
+        student_id=student,
+        submitted_directory="submitted",
+        autograded_directory="autograded",
+        source_directory="source",
+    )
+    return config
+
+
+def _lay_out(plan, handed, root):
+    (root / "gradebook.db").write_bytes(plan.gradebook)
+    folder = root / "submitted" / handed.student / plan.assignment
+    folder.mkdir(parents=True)
+    for name, content in handed.notebooks.items():
+        if content is None:
+            (folder / name).symlink_to(os.devnull)  # which the judge refuses, with a reason
+        else:
+            (folder / name).write_bytes(content)
+    if handed.timestamp is not None:
+        (folder / "timestamp.txt").write_text(handed.timestamp, encoding="utf-8")
+
+
+def _without(converter, preprocessor):
+    """Lateness is for the real gradebook to judge, which knows of extensions."""
+    converter.autograde_preprocessors = [
+        each for each in converter.autograde_preprocessors if each is not preprocessor
+    ]
+    return converter
+
+
+def _outcome(plan, handed, root, db_url):
+    with Gradebook(db_url) as gradebook:
+        notebooks = gradebook.find_submission(plan.assignment, handed.student).notebooks
+        grades = {
+            (notebook.name, each.name): (each.auto_score, each.needs_manual_grade)
+            for notebook in notebooks
+            for each in notebook.grades
+        }
+        comments = {
+            (notebook.name, each.name): each.auto_comment
+            for notebook in notebooks
+            for each in notebook.comments
+        }
+    folder = root / "autograded" / handed.student / plan.assignment
+    files = {path.name: path.read_bytes() for path in folder.glob("*.ipynb")}
+    return {"grades": grades, "comments": comments, "notebooks": files}
+
+
+class _Lines(logging.Handler):
+    """The last lines of what nbgrader has to say about one submission."""
+
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.lines = []
+        self.logger = logging.Logger("submission")
+        self.logger.addHandler(self)
+
+    def emit(self, record):
+        self.lines = [*self.lines[1 - LOG_LINES :], self.format(record)]
+
+    def text(self):
+        return "\n".join(self.lines)
