@@ -1,11 +1,12 @@
-"""Switchable and batch-instance norm against their definitions and their extreme cases."""
+"""Switchable norm, batch-instance norm and MixStyle against definitions and extreme cases."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from instnorm import batch_norm, instance_norm, layer_norm
-from instnorm.mixtures import batch_instance_norm, switchable_norm
+from instnorm.mixtures import batch_instance_norm, mixstyle, switchable_norm
+from instnorm.style import adain
 
 SHAPES = [(3, 4, 11), (3, 4, 5, 7), (3, 4, 3, 4, 5)]
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -129,3 +130,46 @@ X, LOGITS, RHO = np.ones((2, 4, 3, 3)), np.zeros(3), np.full(4, 0.5)
 def test_bad_input_is_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+# --- MixStyle -------------------------------------------------------------------------------------
+
+
+@shapes
+@pytest.mark.parametrize("eps", [0.0, 1e-5, 0.5])
+def test_mixstyle_is_its_definition(shape, eps, rng):
+    x, partner, weight = sample(rng, shape)[0], sample(rng, shape)[0], rng.random(shape[0])
+    spatial = tuple(range(2, x.ndim))
+    w = weight.reshape(-1, *[1] * (x.ndim - 1))
+    moments = [
+        (a.mean(axis=spatial, keepdims=True), np.sqrt(a.var(axis=spatial, keepdims=True) + eps))
+        for a in (x, partner)
+    ]
+    mean, deviation = (w * a + (1 - w) * b for a, b in zip(*moments, strict=True))
+    expected = deviation * (x - moments[0][0]) / moments[0][1] + mean
+    assert_allclose(mixstyle(x, partner, weight, eps=eps), expected, atol=1e-12)
+
+
+def test_mixstyle_lies_between_nothing_and_adain(rng):
+    x, partner = (sample(rng, SHAPES[1])[0] for _ in range(2))
+    one, nought = np.ones(3), np.zeros(3)
+    assert_allclose(mixstyle(x, partner, one), x, atol=1e-12)
+    assert_allclose(mixstyle(x, partner, nought, eps=0), adain(x, partner, eps=0), atol=1e-12)
+    assert mixstyle(x.astype("f"), partner.astype("f"), one).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"partner": np.ones((2, 2, 4))}, ValueError, "partner must have the shape of x"),
+        ({"weight": np.ones(3)}, ValueError, r"weight must have shape \(2,\).*got \(3,\)"),
+        ({"weight": np.array([0.5, 1.5])}, ValueError, "from 0 to 1; got 0.5 to 1.5"),
+        ({"weight": np.ones(2, int)}, TypeError, "weight must hold floating-point numbers"),
+        ({"eps": -1}, ValueError, "eps must be finite and not negative"),
+    ],
+)
+def test_mixstyle_refuses_bad_input(change, error, words, rng):
+    good = {"x": rng.random((2, 2, 3)), "partner": rng.random((2, 2, 3)), "weight": np.ones(2)}
+    mixstyle(**good)
+    with pytest.raises(error, match=words):
+        mixstyle(**{**good, **change})

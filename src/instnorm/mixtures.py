@@ -1,7 +1,13 @@
-"""Mixtures of the family: layers that learn how much of each member to use."""
+"""Mixtures: layers that learn how much of each member to use, and images that share statistics."""
 
 from . import rows
-from .arguments import check_activations, check_floating, check_per_channel
+from .arguments import (
+    check_activations,
+    check_eps,
+    check_floating,
+    check_per_channel,
+    check_same_shape,
+)
 from .norms import batch_norm, instance_norm
 from .planes import norm_per_plane, plane_moments
 
@@ -76,6 +82,48 @@ def batch_instance_norm(x, rho, gamma=None, beta=None, *, eps=1e-5):
     gain = 1.0 if gamma is None else gamma.astype("float64")
     y = batch_norm(wide, gain * rho, beta, eps=eps)
     return (y + instance_norm(wide, gain * (1 - rho), eps=eps)).astype(x.dtype)
+
+
+def mixstyle(x, partner, weight, *, eps=1e-5):
+    """Give every plane a mean and a deviation between its own and those of a partner.
+
+    y = (w s + (1 - w) s') * (x - mean) / s + w mean + (1 - w) mean', with s = sqrt(var + eps) and a
+    dash for the partner's: x for w = 1, and AdaIN for w = 0. In training each image's partner is
+    another image of the batch, in another order, and w is drawn anew from a beta distribution.
+
+    Source: Zhou, Yang, Qiao and Xiang 2021, ICLR, arXiv:2104.02008.
+
+    Parameters
+    ----------
+    x, partner : (N, C, *spatial) float arrays of one shape
+    weight : (N,) float array with values from 0 to 1
+    eps : float, not negative
+
+    Returns
+    -------
+    y : array like x
+
+    Raises
+    ------
+    TypeError, ValueError : as `instance_norm`; also when the shapes differ, or a weight is not
+        from 0 to 1
+    """
+    check_activations("x", x, spatial=1)
+    check_same_shape("partner", partner, "x", x)
+    check_floating("weight", weight)
+    check_eps(eps)
+    if weight.shape != x.shape[:1]:
+        raise ValueError(
+            f"weight must have shape {x.shape[:1]}, one value per image; got {weight.shape}"
+        )
+    if not ((weight >= 0) & (weight <= 1)).all():
+        raise ValueError(
+            f"weight must hold values from 0 to 1; got {weight.min()} to {weight.max()}"
+        )
+    (mean, var), (other_mean, other_var) = plane_moments(x), plane_moments(partner)
+    own = weight.astype("float64")[:, None]
+    gain = own * (var + eps) ** 0.5 + (1 - own) * (other_var + eps) ** 0.5
+    return norm_per_plane(x, gain, own * mean + (1 - own) * other_mean, eps=eps)
 
 
 def _pooled(mean, var, axis):
