@@ -15,14 +15,15 @@ from pathlib import Path
 from nbgrader.preprocessors import (
     AssignLatePenalties,
     CheckCellMetadata,
-    ClearOutput,
     LimitOutput,
     OverwriteKernelspec,
 )
 
 from instnorm.checks import grading_seed
 from instnorm_judge.assignments import make_source_notebooks
-from instnorm_judge.preprocessors import Execute, RestoreCells, SaveAutoGrades
+from instnorm_judge.execute import Execute, Exporter
+from instnorm_judge.grades import SaveAutoGrades
+from instnorm_judge.rebuild import Rebuild
 
 c = get_config()  # noqa: F821
 
@@ -45,10 +46,13 @@ c.ClearSolutions.code_stub = {
     'raise NotImplementedError("not written yet")'
 }
 
+# Student code runs in a sandbox, and grading refuses to start where there is none. For work that
+# you trust as your own, set INSTNORM_UNSANDBOXED=1, or c.Execute.unsandboxed = True below.
+c.Autograde.exporter_class = Exporter
+c.Autograde.pre_convert_hook = "instnorm_judge.rebuild.check_folder"
 c.Autograde.sanitize_preprocessors = [
-    ClearOutput,
     OverwriteKernelspec,
-    RestoreCells,
+    Rebuild,
     CheckCellMetadata,
 ]
 c.Autograde.autograde_preprocessors = [
@@ -58,6 +62,9 @@ c.Autograde.autograde_preprocessors = [
     AssignLatePenalties,
     CheckCellMetadata,
 ]
+# Feedback is a web page with text by students in it: no scripts.
+c.HTMLExporter.sanitize_html = True
+
 c.Execute.timeout = 30  # seconds for one cell
 c.Execute.error_on_timeout = {
     "ename": "CellTimeoutError",

@@ -23,8 +23,14 @@ from nbformat.v4 import new_code_cell, new_output
 from nbgrader.api import Gradebook
 
 from instnorm.checks import EXERCISES, MIME
+from instnorm_judge import sandbox
 from instnorm_judge.assignments import source_notebook
 from instnorm_judge.grades import score
+
+try:
+    sandbox.require()
+except sandbox.NoSandbox as refusal:
+    pytestmark = pytest.mark.skip(f"NOTHING ABOUT GRADING IS TESTED HERE. {refusal}")
 
 ROOT = Path(__file__).parents[1]
 ASSIGNMENT = "the-algorithm"
@@ -107,7 +113,7 @@ def impostor(notebook):
 
 
 def only_the_public_cases(notebook):
-    """Passes off the mark of `check`, which tries no hidden cases, as one of `grade`."""
+    """Would pass off the mark of `check` as one of `grade`, if it were in the same process."""
     answer(notebook, {})
     notebook.cells.insert(
         0, new_code_cell("import instnorm.checks\ninstnorm.checks.grade = instnorm.checks.check")
@@ -210,7 +216,7 @@ CLASS = {
     "edited-tests": (edited_tests, FULL, ["6 of 6 points"]),
     "skipped": (skipped, worth(*IDS), ["0 of 6 points"]),
     "impostor": (impostor, worth(*IDS), []),
-    "only-the-public-cases": (only_the_public_cases, worth(*IDS), ["public cases"]),
+    "only-the-public-cases": (only_the_public_cases, FULL, ["public and hidden cases"]),
     "copied": (copied, FULL, ["6 of 6 points"]),
     "strange-metadata": (strange_metadata, FULL, ["6 of 6 points"]),
     "other-types": (other_types, FULL, ["6 of 6 points"]),

@@ -1,14 +1,18 @@
 """The 26-style network of the lab: its tables, its layers, and running it."""
 
+import base64
+import io
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from instnorm import instance_norm
 from instnorm.style import conditional_instance_norm
-from instnorm_lab import multistyle, photos
+from instnorm_lab import explorables, multistyle, photos, site
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +48,11 @@ def test_tables_are_those_of_18_norms():
         assert gamma.shape == beta.shape
         assert gamma.shape[0] == multistyle.STYLES
         assert np.ptp(gamma, axis=0).min() > 0  # styles differ in every channel
+
+
+def test_the_convolutions_hold_most_of_the_network():
+    in_tables = sum(gamma.size + beta.size for gamma, beta in multistyle.layers().values())
+    assert multistyle.shared_weights() + in_tables == 166_104
 
 
 def test_every_norm_is_conditional_instance_norm(picture):
@@ -121,3 +130,30 @@ def test_incomplete_statistics_are_refused(picture):
     del own["res.2.1"]
     with pytest.raises(ValueError, match=r"an entry for each of contract\.0"):
         multistyle.stylise(picture, 7, statistics=own)
+
+
+def test_the_network_joins_the_files_of_the_site():
+    config = SimpleNamespace(html_static_path=["style"])
+    handlers = {}
+    app = SimpleNamespace(connect=lambda event, call, priority: handlers.update({event: call}))
+    site.setup(app)
+    handlers["config-inited"](app, config)
+    assert config.html_static_path == ["style", str(multistyle.model_file())]
+
+
+def test_a_picture_becomes_an_address():
+    address = explorables.picture_url(photos.photo("rocket", size=32, grey=False))
+    kind, data = address.split(",")
+    assert kind == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+        assert picture.size == (32, 32)
+        seen = np.asarray(picture) / 255
+    assert np.abs(seen - photos.photo("rocket", size=32, grey=False)).mean() < 0.03
+
+
+@pytest.mark.parametrize(
+    "picture", [np.zeros((4, 4)), np.full((4, 4, 3), 1.5), np.zeros((0, 4, 3))]
+)
+def test_what_is_no_colour_photograph_becomes_none(picture):
+    with pytest.raises(ValueError, match="picture must be a colour photograph"):
+        explorables.picture_url(picture)

@@ -1,13 +1,21 @@
-"""Grading with nbgrader, made robust at nbgrader's own extension points.
+"""Grading strangers' notebooks with nbgrader, safely, at nbgrader's own extension points.
 
-`nbgrader_config.py` at the root of the repository puts three preprocessors into `nbgrader
-autograde` (`instnorm_judge.preprocessors`), so that a submission can neither stop the grading of a
-class nor score by accident. `instnorm_judge.assignments` makes the notebooks from their text
-sources.
+Stock nbgrader runs the tests in the student's own process, with the instructor's rights. There, a
+wrong answer can reach into the tests and write its own mark, and any answer can read and change
+what the instructor can. `nbgrader_config.py` at the root of the repository puts these in their
+place, so that plain `nbgrader autograde` is safe:
 
-What this is not yet: a sandbox. The student's code still runs in the account that runs `nbgrader
-autograde`, in one process with the checks, and can read, write and connect to whatever that
-account can; a determined student can also reach into the checks and write their own mark. Until
-student code runs in a process of its own, grade work that you do not trust in a container or a
-virtual machine without secrets and without a network.
+    rebuild      the notebook is rebuilt: sources of answers from the student, the rest from us
+    sandbox      student cells run behind walls: no files, no network, no environment, an end
+    provisioner  the kernel in there, for jupyter_client
+    inside       what is shown to it of us: the kernel's program and the wire format
+    remote       the student's functions, called by value from outside
+    trusted      tests run here, where no student code ever runs
+    execute      which cell runs where; what comes back is copied, kind by kind, up to a limit
+    grades       only a mark that the checks made counts, finite and within its bounds
+
+`instnorm_judge.assignments` makes the notebooks from their text sources.
+
+What this does not protect from: a hole in the Linux kernel or in bubblewrap, a student who hands in
+the work of another, and one who spends the whole time limit on purpose.
 """

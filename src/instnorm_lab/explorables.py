@@ -21,6 +21,12 @@ MODULES = Path(__file__).resolve().parents[2] / "book" / "explorables"
 STILL = "A still of a figure with sliders, which need JavaScript and a page from a web server."
 
 
+def names():
+    """Names of the explorables: the modules that render something, unlike those they share."""
+    modules = MODULES.glob("*.js")
+    return sorted(m.stem for m in modules if "export default" in m.read_text(encoding="utf-8"))
+
+
 def explorable(name, *, alt, fallback, **model):
     """An explorable for a page of the book, to be the last expression of a cell.
 
@@ -90,7 +96,7 @@ def widget(name, **model):
 
 
 def picture_url(picture):
-    """A colour photograph as a ``data:`` address, for a model to hold: a JPEG of high quality.
+    """A colour photograph as a ``data:`` address, for a model to hold: a JPEG.
 
     Parameters
     ----------
@@ -111,18 +117,17 @@ def picture_url(picture):
             f"got shape {picture.shape}"
         )
     buffer = io.BytesIO()
-    Image.fromarray(np.round(picture * 255).astype(np.uint8)).save(buffer, "jpeg", quality=88)
+    Image.fromarray(np.round(picture * 255).astype(np.uint8)).save(buffer, "jpeg", quality=80)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _module(name):
-    module = MODULES / f"{name}.js"
-    if not module.is_file():
-        known = sorted(path.stem for path in MODULES.glob("*-*.js"))
+    known = names()
+    if name not in known:
         raise FileNotFoundError(
             f"name must be an explorable in {MODULES} ({', '.join(known)}); got {name!r}"
         )
-    return module
+    return MODULES / f"{name}.js"
 
 
 def _jsonable(model):

@@ -9,6 +9,7 @@ there, so nothing is downloaded.
 """
 
 import functools
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -59,6 +60,13 @@ def layers():
     return {
         name: Tables(arrays[f"{name}.norm.gamma"], arrays[f"{name}.norm.beta"]) for name in names
     }
+
+
+def shared_weights():
+    """How many numbers the convolutions hold, which all styles share."""
+    return sum(
+        math.prod(each.dims) for each in _graph().graph.initializer if each.name.endswith(".w")
+    )
 
 
 def weights(style):

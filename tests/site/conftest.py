@@ -1,6 +1,7 @@
 """A served copy of the built book, a browser to read it in, and Node for its scripts."""
 
 import functools
+import os
 import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +12,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILT = ROOT / "_build" / "html"
+BUILT = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -37,11 +38,17 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def site():
-    """Address of the built book, served on this machine."""
+def built():
+    """The folder of the built book: _build/html, or what BOOK_HTML says."""
     if not (BUILT / "index.html").is_file():
         pytest.skip("THE BOOK IS NOT BUILT, so nothing of the site is tested: run `make book`")
-    handler = functools.partial(Handler, directory=BUILT)
+    return BUILT
+
+
+@pytest.fixture(scope="session")
+def site(built):
+    """Address of the built book, served on this machine."""
+    handler = functools.partial(Handler, directory=built)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"

@@ -3,6 +3,7 @@
 import json
 import math
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,9 +11,7 @@ import pytest
 from instnorm.contrast import contrast_response
 from instnorm.divisive import divisive_norm, naka_rushton
 
-from .conftest import ROOT
-
-MODULE = ROOT / "book" / "explorables" / "contrast-response.js"
+MODULE = Path(__file__).resolve().parents[2] / "book" / "explorables" / "contrast-response.js"
 CONTRASTS = np.logspace(-3, 0, 13)
 
 

@@ -7,7 +7,6 @@ import pytest
 import sphinxcontrib.katex
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILT = ROOT / "_build" / "html"
 
 # Parts of the article that reach beyond the window and into no box that scrolls: a reader could not
 # see their ends. (MathML and spoken text are not there to be seen; KaTeX cuts its root signs from a
@@ -103,16 +102,16 @@ def test_page_asks_no_other_server_and_logs_no_error(visit, site, page_name):
     assert not [complaint for complaint in complaints if complaint[0] != "log"]
 
 
-def test_page_names_no_other_server_but_in_its_links(site, page_name):
-    text = (BUILT / page_name).read_text()
+def test_page_names_no_other_server_but_in_its_links(built, page_name):
+    text = (built / page_name).read_text()
     rest = re.sub(r"<a\b[^>]*>", "", text)
     hosts = set(re.findall(r"(?:https?:)?//((?:[\w-]+\.)+[a-z]+)", rest))
     assert hosts <= {"www.w3.org"}, hosts  # the name of SVG, which nothing is loaded from
     assert "_static/katex/katex.min.css" in text
 
 
-def test_stylesheets_name_no_other_server(site):
-    sheets = sorted((BUILT / "_static").rglob("*.css"))
+def test_stylesheets_name_no_other_server(built):
+    sheets = sorted((built / "_static").rglob("*.css"))
     assert sheets
     for sheet in sheets:
         assert not re.findall(r"""(?:url\(|@import)\s*["']?(?:https?:)?//""", sheet.read_text())

@@ -45,6 +45,7 @@ class Outcome:
     changed: tuple[str, ...] = ()  # names of arguments that the function modified
     printed: str = ""
     seconds: float = 0.0  # that the function itself took, when it came to its end
+    busy: float = 0.0  # seconds for which it kept this process's processors busy
 
 
 def call(function, arguments, returns):
@@ -68,8 +69,9 @@ def call(function, arguments, returns):
             redirect_stderr(io.StringIO()),
         ):
             warnings.simplefilter("ignore")
-            start = time.perf_counter()
+            start, start_busy = time.perf_counter(), time.process_time()
             result = function(*given.values())
+            busy = max(time.process_time() - start_busy, 1e-6)
             # A proxy says how much of the time went into sending.
             sending = getattr(function, "overhead", 0.0)
             seconds = max(time.perf_counter() - start - sending, 1e-6)
@@ -78,7 +80,8 @@ def call(function, arguments, returns):
     except BaseException as error:
         return Outcome((), _failure(error), _changed(given, arguments), printed.getvalue())
     parts = _parts(result, returns, printed.getvalue())
-    return Outcome(parts, None, _changed(given, arguments), printed.getvalue(), seconds)
+    changed = _changed(given, arguments)
+    return Outcome(parts, None, changed, printed.getvalue(), seconds, busy)
 
 
 def _changed(given, arguments):

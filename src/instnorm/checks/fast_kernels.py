@@ -33,7 +33,6 @@ from .standardising import (
 from .the_algorithm import (
     affine,
     affine_by,
-    instance_norm_reference,
     per_channel,
     plain,
     with_affine,
@@ -301,7 +300,7 @@ MERGING = Exercise(
 
 # 32 MiB, which is more than most caches hold, and so is every intermediate result of its size.
 LARGE = (8, 32, 128, 128)
-TIMES = 1.3
+TIMES = 4 / 3
 
 
 def whole_array(x, gamma, beta, eps=1e-5):
@@ -309,6 +308,14 @@ def whole_array(x, gamma, beta, eps=1e-5):
     mean = x.mean(axis=(2, 3), keepdims=True)
     variance = x.var(axis=(2, 3), keepdims=True)
     return gamma[:, None, None] * (x - mean) / np.sqrt(variance + eps) + beta[:, None, None]
+
+
+def blocked_instance_norm(x, gamma, beta, eps=1e-5):
+    """The kernel, for one image at a time: so a single thread does it, as in an answer."""
+    y = np.empty_like(x)
+    for n in range(len(x)):
+        instance_norm(x[n : n + 1], gamma, beta, eps=eps, out=y[n : n + 1])
+    return y
 
 
 def row_by_row(x, gamma, beta, eps=1e-5):
@@ -401,7 +408,7 @@ BLOCKED_ASPECTS = (
     Aspect(
         "speed",
         2,
-        f"On an array of 32 MiB, right and at least {TIMES:g} times as fast as the naive version.",
+        "On an array of 32 MiB, right, in three quarters of the naive version's time at most.",
         public=(large(np.random.default_rng(5)),),
         hidden=lambda rng: [large(rng)],
         pace=Pace(whole_array, TIMES),
@@ -413,7 +420,7 @@ BLOCKED = Exercise(
     id="blocked-instance-norm",
     signature="blocked_instance_norm(x, gamma, beta, eps=1e-5)",
     returns=("y",),
-    reference=instance_norm_reference,
+    reference=blocked_instance_norm,
     aspects=BLOCKED_ASPECTS,
     misconceptions=(
         Misconception(

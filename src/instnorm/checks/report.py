@@ -151,10 +151,7 @@ def _flaw(exercise, trial):
     if trial.outcome.failure or any(isinstance(part, str) for part in _judged(trial)):
         return None
     if trial.is_slow:
-        return (
-            f"the values are right, but your function is {trial.speed:.2g} times as fast as the "
-            f"naive version, where {trial.aspect.pace.times:g} times is needed"
-        )
+        return _slowness(trial.speed, trial.aspect.pace.times)
     for k in trial.aspect.judges:
         name = "your output" if len(exercise.returns) == 1 else f"your {exercise.returns[k]}"
         part, expected = trial.outcome.parts[k], trial.expected.parts[k]
@@ -168,6 +165,15 @@ def _flaw(exercise, trial):
         for outcome in (trial.outcome, trial.expected)
     )
     return f"the values are right, but their dtype is {theirs}, where {ours} is needed"
+
+
+def _slowness(speed, needed):
+    if speed == 0:
+        return "the values are right at first, and not when your function is called again"
+    return (
+        f"the values are right, but your function takes {100 / speed:.0f} % of the naive version's "
+        f"time, where {100 / needed:.0f} % is the most"
+    )
 
 
 def _difference(name, part, expected, hidden):

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-# Elements per block, at most. Smaller blocks fit a nearer cache; but between its operations a thread
+# Elements per block, at most. Smaller blocks fit a nearer cache; but between operations a thread
 # holds Python's lock, some 20 microseconds for each block, and the other thread may have to wait.
 BLOCK = 1 << 19
 # Least elements per block: below that, the second thread wakes up too late to be of help.

@@ -2,9 +2,9 @@
 
     python -m instnorm_lab.training.gan book/data/gan.json
 
-trains one generator for each norm, batch size and seed (a quarter of an hour on one core) and writes
-what came of them: a Fréchet distance to held-out digits, how many of each digit were drawn, how far
-a picture moves when its neighbours in the batch are exchanged, and some pictures.
+trains one generator for each norm, batch size and seed (a quarter of an hour on one core) and
+writes what came of them: a Fréchet distance to held-out digits, how many of each digit were drawn,
+how far a picture moves when its neighbours in the batch are exchanged, and some pictures.
 
 The Fréchet distance is that of Heusel et al. 2017 (arXiv:1706.08500), between Gaussians fitted to
 the hidden layer of a digit classifier instead of Inception's.

@@ -1,0 +1,166 @@
+// What all explorables share: their controls, and the way from a control to a drawing.
+
+/** A slider, with its label before it and its value behind it. */
+export const slider = (key, label, min, max, step) => `
+<div class="ex-slider">
+  <label for="">${label}</label>
+  <input type="range" name="${key}" min="${min}" max="${max}" step="${step}">
+  <output aria-live="off"></output>
+</div>`;
+
+/** A list to choose from; options are {value: text}. */
+export const select = (key, label, options) => `
+<label class="ex-select">${label}
+  <select name="${key}">${Object.entries(options)
+    .map(([value, text]) => `<option value="${value}">${text}</option>`)
+    .join("")}</select></label>`;
+
+/** Radio buttons; options are {value: label}. */
+export const choice = (key, legend, options) => `
+<fieldset class="ex-choice"><legend>${legend}</legend>${Object.entries(options)
+  .map(
+    ([value, label]) => `
+  <label><input type="radio" name="${key}" value="${value}">${label}</label>`,
+  )
+  .join("")}</fieldset>`;
+
+export const check = (key, label) => `
+<label class="ex-check"><input type="checkbox" name="${key}">${label}</label>`;
+
+export const button = (name, label) =>
+  `<button type="button" data-name="${name}">${label}</button>`;
+
+/** The buttons in a row; "Reset" is the last of them. */
+export const buttons = (...others) =>
+  `<div class="ex-buttons">${[...others, button("reset", "Reset")].join("")}</div>`;
+
+/** Numbers with what they are called, {name: label}; one of them is the key to the figure. */
+export const numbers = (labels, key) => `
+<dl class="ex-numbers">${Object.entries(labels)
+  .map(
+    ([name, label]) => `
+  <div${name === key ? ' class="ex-key"' : ""}><dt>${label}</dt><dd data-name="${name}"></dd></div>`,
+  )
+  .join("")}
+</dl>`;
+
+/** A picture, to be painted by `paint`. */
+export const canvas = (name, title, alt) => `
+<div class="ex-panel">
+  <div class="ex-title">${title}</div>
+  <canvas role="img" data-name="${name}" aria-label="${alt}"></canvas>
+</div>`;
+
+/** A photograph that Python sent: its size, and its pixels in [0, 1]. */
+export function photograph({ shape: [height, width], uint8 }) {
+  const bytes = Uint8Array.from(atob(uint8), (character) => character.charCodeAt(0));
+  return { width, height, pixels: Float64Array.from(bytes, (value) => value / 255) };
+}
+
+/** Paint values in grey: black at `low`, white at `high`, clear where there is no number. */
+export function paint(canvas, values, [low, high], width = canvas.width) {
+  const height = values.length / width;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const picture = new ImageData(width, height);
+  const { data } = picture;
+  const scale = 255 / (high - low || 1);
+  for (let i = 0; i < values.length; i += 1) {
+    const grey = (values[i] - low) * scale; // clipped where it is stored, for the eye only
+    data[4 * i] = grey;
+    data[4 * i + 1] = grey;
+    data[4 * i + 2] = grey;
+    data[4 * i + 3] = Number.isNaN(grey) ? 0 : 255;
+  }
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+}
+
+/** A number for the eye: no "-0.00", and a true minus sign. */
+export function fixed(value, digits = 2) {
+  const text = value.toFixed(digits);
+  return Number(text) === 0 ? (0).toFixed(digits) : text.replace("-", "−");
+}
+
+/** Three digits, and a power of ten where the number is very small or large: 1.0e−5. */
+export function short(value) {
+  const size = Math.abs(value);
+  if (size < 1e-12) return "0";
+  if (size >= 1e4 || size < 1e-3) return value.toExponential(1).replaceAll("-", "−");
+  return size >= 100 ? fixed(value, 0) : value.toPrecision(3).replace("-", "−");
+}
+
+/**
+ * The default export of an explorable.
+ *
+ * start:   its state, which the model may begin otherwise. "Reset" leads back to the beginning. A
+ *          control has the name of what it sets.
+ * html:    its drawings and controls, or a function of the model that gives them.
+ * connect: a function, called once with {el, model, parts, state, change, redraw}, that gives
+ *          draw(state). `parts` are the elements with a data-name. change(values) sets parts of the
+ *          state; with no values, it says that a drag is over.
+ * draw:    paints, and returns {numbers, values, summary}: texts for the numbers, for the sliders'
+ *          values where they are not those of the state, and for the ear when a control comes to rest.
+ */
+export function explorable({ start, html, connect }) {
+  const keys = Object.keys(start);
+
+  async function render({ model, el }) {
+    const state = () => Object.fromEntries(keys.map((key) => [key, model.get(key) ?? start[key]]));
+    const beginning = state();
+
+    // Within a form, radio buttons are a group of their own, and controls have names.
+    el.classList.add("ex");
+    el.innerHTML = `<form autocomplete="off">${typeof html === "function" ? html(model) : html}
+      <p class="ex-summary" aria-live="polite"></p></form>`;
+    const form = el.firstElementChild;
+    const summary = form.lastElementChild;
+    const controls = keys.filter((key) => form.elements[key]);
+    const parts = Object.fromEntries(
+      [...el.querySelectorAll("[data-name]")].map((node) => [node.dataset.name, node]),
+    );
+
+    let spoken = "";
+    function draw() {
+      const now = state();
+      const { numbers = {}, values = {}, summary = "" } = drawState(now);
+      for (const [name, text] of Object.entries(numbers)) parts[name].textContent = text;
+      for (const key of controls) show(form.elements[key], now[key], values[key] ?? String(now[key]));
+      spoken = summary;
+    }
+
+    // However many changes there are, one drawing a frame.
+    let frame = 0;
+    function redraw() {
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        draw();
+      });
+    }
+
+    function change(values = {}) {
+      for (const [key, value] of Object.entries(values)) model.set(key, value);
+      model.save_changes();
+      // Spoken when a control comes to rest, not at every step of a drag.
+      requestAnimationFrame(() => (summary.textContent = spoken));
+    }
+
+    const ui = { el, model, parts, state, change, redraw };
+    const drawState = await connect(ui);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("input", ({ target }) => {
+      if (target.name in start) model.set(target.name, read(target, start[target.name]));
+    });
+    form.addEventListener("change", ({ target }) => {
+      if (target.name in start) change();
+    });
+    parts.reset.addEventListener("click", () => change(beginning));
+    for (const key of keys) model.on(`change:${key}`, redraw);
+
+    draw();
+    return () => {
+      cancelAnimationFrame(frame);
+      for (const key of keys) model.off(`change:${key}`, redraw);
+    };
+  }
+
+  return { render };
+}

@@ -1,0 +1,261 @@
+"""Execute a submission: student cells in the sandbox, test cells here.
+
+What comes back from the sandbox is untrusted text. It is copied, kind by kind and up to a limit,
+into outputs of our own making; other messages are ignored.
+"""
+
+import os
+import re
+
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat.v4 import new_output
+from nbgrader import preprocessors
+from nbgrader.utils import is_grade, is_solution
+from traitlets import Bool, Integer, default
+
+from instnorm.checks import EXERCISES
+
+from . import remote, sandbox, trusted
+from .inside import wire
+from .provisioner import SandboxManager
+from .rebuild import FLAGS, SafeExporter
+
+START_ATTEMPTS = 3
+MAX_OUTPUTS = 50  # of one cell
+IMAGES = ("image/png", "image/jpeg")
+
+
+class Retry(Exception):
+    """The machine, rather than the student, is to blame; try with a fresh kernel."""
+
+
+class Execute(preprocessors.Execute):
+    """nbgrader's Execute, with walls, and going on when the kernel dies or no longer answers.
+
+    The cell that did it and all cells after it get an error in place of their outputs, so that
+    they score zero; what ran before keeps its marks. nbgrader itself gives up on the submission.
+    """
+
+    unsandboxed = Bool(
+        help="Run student code without walls, as your own user. For work that you trust."
+    ).tag(config=True)
+    max_output = Integer(500_000, help="characters of output kept of one cell").tag(config=True)
+    attempts = Integer(2, help="how often a kernel that falls silent is tried").tag(config=True)
+
+    @default("unsandboxed")
+    def _unsandboxed_default(self):
+        return os.environ.get("INSTNORM_UNSANDBOXED", "") not in ("", "0")
+
+    def preprocess(self, nb, resources, km=None):
+        if not self.unsandboxed:
+            sandbox.require()
+        if unreadable := nb.metadata.get(FLAGS, {}).get("unreadable"):
+            return _not_run(nb, unreadable), resources
+        self.graded = _last_that_counts(nb)
+        for attempt in range(1, self.attempts + 1):
+            self.lost = self.names = None
+            self.final = attempt == self.attempts
+            try:
+                return super().preprocess(nb, resources, km)
+            except Retry as reason:
+                self.log.warning("%s Trying again with a fresh kernel.", reason)
+            except (RuntimeError, OSError, DeadKernelError, AssertionError) as problem:
+                # The kernel did not start: three times by now.
+                self.log.error("No kernel: %s", problem)
+        self.lost = "No kernel could be started to run this notebook. This was not your doing."
+        nb.metadata[FLAGS] = {**nb.metadata.get(FLAGS, {}), "not_graded": self.lost}
+        return _not_run(nb, self.lost), resources
+
+    # --- The kernel -------------------------------------------------------------------------------
+
+    def create_kernel_manager(self):
+        self.km = SandboxManager(
+            config=self.config,
+            confined=not self.unsandboxed,
+            public_cases=_public_cases(self.nb),
+        )
+        return self.km
+
+    async def async_start_new_kernel_client(self):
+        """Start a kernel and connect to it, a few times if need be."""
+        for attempt in range(START_ATTEMPTS):
+            try:
+                return await super().async_start_new_kernel_client()
+            except (RuntimeError, OSError) as problem:
+                if attempt == START_ATTEMPTS - 1:
+                    raise
+                self.log.warning("The kernel did not start (%s). Trying again.", problem)
+                self.km = self.create_kernel_manager()
+                await self.km.start_kernel()
+        return None
+
+    def _end(self, reason):
+        """The kernel can't be used any more; whatever it is doing ends now."""
+        self.lost = reason
+        self.log.warning(reason)
+        remote.run_sync(self.km.shutdown_kernel)(now=True)
+
+    # --- Cells ------------------------------------------------------------------------------------
+
+    def preprocess_cell(self, cell, resources, index):
+        if cell.cell_type != "code":
+            return cell, resources
+        cell.outputs, cell.execution_count = [], None
+        if index > self.graded:
+            # Nothing after the last test can change a mark.
+            return cell, resources
+        if self.lost is not None:
+            reason = f"Not run, because of an earlier cell: {self.lost}"
+            cell.outputs = [trusted.error("KernelLost", reason)]
+            return cell, resources
+        self.spent = self.silent = 0
+        try:
+            if is_grade(cell) and not is_solution(cell):
+                self._test(cell)
+            else:
+                self.execute_cell(cell, index, store_history=True)
+                if cell.metadata.get("nbgrader", {}).get("locked"):
+                    self._given(cell)
+        except DeadKernelError:
+            self._lose(cell, "The Python process ended while this cell was running.")
+        except CellTimeoutError:
+            if not self.silent and not self.final:
+                raise Retry("The kernel answered and then fell silent.") from None
+            self._lose(cell, "This cell ran out of time and could not be interrupted.")
+        except remote.Lost as reason:
+            self._lose(cell, str(reason))
+        except (Retry, KeyboardInterrupt):
+            raise
+        except Exception as problem:
+            # What a hostile kernel sends may trip any line of code that was written for others.
+            self.log.debug("While reading the kernel's messages", exc_info=True)
+            name = type(problem).__name__
+            self._lose(cell, f"The kernel sent something unreadable ({name}).")
+        return cell, resources
+
+    def _lose(self, cell, reason):
+        self._end(reason)
+        cell.outputs = [*cell.get("outputs", [])[:MAX_OUTPUTS], trusted.error("KernelLost", reason)]
+
+    async def _async_handle_timeout(self, timeout, cell=None):
+        self.silent = timeout
+        return await super()._async_handle_timeout(timeout, cell)
+
+    def _names_of_tests(self):
+        if self.names is None:
+            notebook = remote.Notebook(self.kc, self.km, self.timeout)
+            self.names = remote.Names(notebook)
+        return self.names
+
+    def _test(self, cell):
+        names = self._names_of_tests()
+        names.notebook.start_clock()
+        cell.outputs = trusted.run(cell.source, names)
+
+    def _given(self, cell):
+        """Code that was handed out locked, such as imports: the tests may rely on it too."""
+        names = self._names_of_tests()
+        names.notebook.start_clock()
+        trusted.run(cell.source, names)
+
+    # --- Outputs ----------------------------------------------------------------------------------
+
+    def process_message(self, msg, cell, cell_index):
+        """Only what makes an output, by value; widgets and changes to other cells are ignored."""
+        if msg["msg_type"] in ("status", "execute_input"):
+            return super().process_message(msg, cell, cell_index)
+        output = _copied(msg["msg_type"], msg["content"], self.max_output - self.spent)
+        if output is not None and len(cell.outputs) < MAX_OUTPUTS:
+            self.spent += len(str(output))
+            if _continues(cell.outputs, output):
+                cell.outputs[-1].text += output.text
+            else:
+                cell.outputs.append(output)
+        return None
+
+
+class Exporter(SafeExporter):
+    """Refuses before the first submission is touched if there is no sandbox."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        if not Execute(parent=self).unsandboxed:
+            sandbox.require()
+
+
+def _not_run(nb, reason):
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [trusted.error("NotRun", reason)]
+    return nb
+
+
+def _continues(outputs, output):
+    return (
+        output.output_type == "stream"
+        and bool(outputs)
+        and outputs[-1].output_type == "stream"
+        and outputs[-1].name == output.name
+    )
+
+
+def _copied(kind, content, room):
+    """An output of our own with what a message says, or None."""
+
+    def text(value):
+        return value[:room] if isinstance(value, str) else ""
+
+    if room <= 0:
+        return None
+    if kind == "stream":
+        name = "stderr" if content["name"] == "stderr" else "stdout"
+        return new_output("stream", name=name, text=text(content["text"]))
+    if kind == "error":
+        lines = content["traceback"] if isinstance(content["traceback"], list) else []
+        return new_output(
+            "error",
+            ename=text(content["ename"])[:200],
+            evalue=text(content["evalue"])[:2000],
+            traceback=[text(line)[:5000] for line in lines[:100]],
+        )
+    if kind in ("display_data", "execute_result"):
+        # HTML, SVG and scripts stay behind: whoever opens the feedback is not to run them.
+        shown = content["data"]
+        data = {name: shown[name] for name in IMAGES if _is_image(shown.get(name), room)}
+        return new_output("display_data", {**data, "text/plain": text(shown.get("text/plain"))})
+    return None
+
+
+def _is_image(data, room):
+    """Whether it is base64 and nothing else: it will stand inside an attribute of a web page."""
+    return (
+        isinstance(data, str)
+        and len(data) <= room
+        and re.fullmatch(r"[A-Za-z0-9+/=\s]+", data) is not None
+    )
+
+
+def _last_that_counts(nb):
+    """Index of the last cell that is graded, by us or by a person; -1 if there is none."""
+    about = [cell.metadata.get("nbgrader", {}) for cell in nb.cells]
+    counts = [k for k, each in enumerate(about) if each.get("grade") or each.get("solution")]
+    return max(counts, default=-1)
+
+
+def _public_cases(nb):
+    """The public cases of the notebook's exercises, in the wire format, for the sandbox's stub."""
+    cases = {}
+    for cell in nb.cells:
+        exercise = EXERCISES.get(cell.metadata.get("nbgrader", {}).get("grade_id"))
+        if exercise:
+            cases[exercise.id] = {
+                aspect.name: [_encoded(case) for case in aspect.public]
+                for aspect in exercise.aspects
+            }
+    return cases
+
+
+def _encoded(case):
+    buffers = []
+    node = wire.encode(dict(case), buffers)
+    return node, [buffer.hex() for buffer in buffers]

@@ -1,0 +1,54 @@
+"""Save the marks: only those that `grade` made, here, count."""
+
+import math
+
+from nbgrader import preprocessors
+from nbgrader.utils import is_solution
+
+from instnorm.checks import MIME
+
+from .rebuild import FLAGS
+
+
+class SaveAutoGrades(preprocessors.SaveAutoGrades):
+    """nbgrader's SaveAutoGrades, giving points only for a mark that `grade` made.
+
+    nbgrader gives full points to a test cell that ran without an error, or did not run at all,
+    and none to one that wrote to stderr. Here a test cell scores what its mark says, and nothing
+    without a mark; what it wrote to stderr does not matter.
+    """
+
+    def preprocess(self, nb, resources):
+        self.not_graded = "not_graded" in nb.metadata.get(FLAGS, {})
+        return super().preprocess(nb, resources)
+
+    def _add_score(self, cell, resources):
+        if is_solution(cell) or cell.cell_type != "code":
+            super()._add_score(cell, resources)  # left to a person
+            return
+        grade = self.gradebook.find_grade(
+            cell.metadata["nbgrader"]["grade_id"],
+            self.notebook_id,
+            self.assignment_id,
+            self.student_id,
+        )
+        grade.auto_score = score(cell)
+        # A person has graded this before, or has to: the machine could not.
+        grade.needs_manual_grade = grade.manual_score is not None or self.not_graded
+        self.gradebook.db.commit()
+
+
+def score(cell):
+    """Points of an executed test cell: those of its mark, finite and from 0 to the maximum."""
+    about = cell.metadata["nbgrader"]
+    if any(output.output_type == "error" for output in cell.outputs):
+        return 0.0
+    results = (output for output in cell.outputs if output.output_type == "execute_result")
+    mark = next((output.data.get(MIME) for output in results), None)
+    # A mark without a seed comes from `check`, which tries no hidden cases.
+    if not isinstance(mark, dict) or mark.get("exercise") != about["grade_id"]:
+        return 0.0
+    points = mark.get("points")
+    if not mark.get("seed") or type(points) not in (int, float) or not math.isfinite(points):
+        return 0.0
+    return min(max(float(points), 0.0), float(about["points"]))

@@ -1,0 +1,195 @@
+"""The program in the sandbox: give up every right, then be a Jupyter kernel that can be called.
+
+    python -I -B kernel.py '{"folder": ..., "home": ..., "limits": {...}, "uid": ...}'
+
+An ordinary ipykernel runs the student's cells. What it has in addition: functions that are defined
+in the notebook can be called from outside, by value, in comm messages (`Functions`).
+
+From the first cell on, everything here is in the student's hands. It can be patched, bypassed and
+made to lie; the other side expects no better.
+"""
+
+import json
+import os
+import sys
+
+STREAM_LIMIT = 200_000  # characters of each cell, on stdout and stderr each
+
+
+def give_up_rights(limits, uid):
+    """Set limits that can't be raised again and, where we start as root, become someone else."""
+    import resource
+
+    for name, value in limits.items():
+        resource.setrlimit(getattr(resource, name), (value, value))
+    try:
+        # Should the machine run out of memory, this process goes first.
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write("1000")
+    except OSError:
+        pass
+    if uid is not None:
+        # Root stays root inside a user namespace, as far as file owners and the limit on
+        # processes are concerned. An account that nobody else has owns nothing and counts.
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
+
+
+def main(arguments):
+    give_up_rights(arguments["limits"], arguments["uid"])
+    os.chdir(arguments["home"])
+    # The stub in front of anything of the same name, then what the notebooks may use.
+    sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), *arguments["paths"]]
+    serve(arguments["folder"])
+
+
+def serve(folder):
+    import ipykernel.iostream
+    from ipykernel.kernelapp import IPKernelApp
+
+    class Stream(ipykernel.iostream.OutStream):
+        """Says that it stops where a cell prints without end; the other side would just cut."""
+
+        cell = spent = None
+
+        def write(self, string):
+            cell = getattr(self, "parent_header", {}).get("msg_id")
+            if cell != self.cell:
+                self.cell, self.spent = cell, 0
+            room = STREAM_LIMIT - self.spent
+            if room <= 0:
+                return len(string)
+            self.spent += len(string)
+            if len(string) > room:
+                string = string[:room] + "\n... and more, which is not shown.\n"
+            return super().write(string)
+
+    ipykernel.iostream.OutStream = Stream
+
+    class App(IPKernelApp):
+        """Connects to sockets that the trusted side has made, in a folder that is read-only here.
+
+        A kernel usually makes them itself, in a folder that it can write to, and so could fill the
+        host's disk, or put a link to some other socket of the host in their place.
+        """
+
+        def _bind_socket(self, s, port):
+            return port  # control and stdin are not used
+
+        def init_sockets(self):
+            super().init_sockets()
+            self.shell_socket.connect(f"ipc://{self.ip}-{self.shell_port}")
+
+        def init_iopub(self, context):
+            super().init_iopub(context)
+            self.iopub_thread.socket.connect(f"ipc://{self.ip}-{self.iopub_port}")
+
+        def init_heartbeat(self):
+            """None: a process that has ended is noticed as such."""
+
+        def write_connection_file(self, **kwargs):
+            """Written by the other side."""
+
+    app = App.instance(
+        connection_file=os.path.join(folder, "connection.json"),
+        capture_fd_output=False,
+        log_level=50,
+        quiet=True,
+    )
+    app.initialize(["--HistoryManager.enabled=False"])
+    Functions(app.kernel)
+    app.start()
+
+
+class Functions:
+    """Answers calls of the notebook's functions."""
+
+    def __init__(self, kernel):
+        import wire
+
+        self.wire, self.kernel = wire, kernel
+        self.names = kernel.shell.user_ns
+        kernel.comm_manager.register_target("instnorm.call", self.opened)
+
+    def opened(self, comm, _):
+        @comm.on_msg
+        def answer(message):
+            data, buffers = message["content"]["data"], message["buffers"]
+            reply, out = {}, []
+            try:
+                if "look" in data:
+                    reply = self.look(data["look"], out)
+                else:
+                    reply = self.call(data, buffers, out)
+            except (self.wire.WireError, KeyboardInterrupt) as error:
+                reply, out = {"raised": self.told(error)}, []
+            comm.send({"number": data["number"], **reply}, buffers=out)
+
+    def look(self, name, out):
+        if name not in self.names:
+            return {"missing": True}
+        value = self.names[name]
+        if callable(value):
+            return {"callable": True}
+        return {"value": self.wire.encode(value, out)}
+
+    def call(self, data, buffers, out):
+        import io
+        import warnings
+        from contextlib import redirect_stderr, redirect_stdout
+
+        import numpy as np
+
+        arguments = self.wire.decode(data["arguments"], buffers)
+        function = self.names[data["call"]]
+        before = [value.copy() if isinstance(value, np.ndarray) else None for value in arguments]
+        printed, reply = io.StringIO(), {}
+        try:
+            with (
+                warnings.catch_warnings(),
+                np.errstate(all="ignore"),
+                redirect_stdout(printed),
+                redirect_stderr(io.StringIO()),
+            ):
+                warnings.simplefilter("ignore")
+                result = function(*arguments)
+                reply["result"] = self.wire.encode(result, out)
+        except BaseException as error:
+            out.clear()
+            reply = {"raised": self.told(error)}
+        reply["printed"] = printed.getvalue()[: self.wire.MAX_TEXT]
+        reply["changed"] = [
+            [k, self.wire.encode(now, out)]
+            for k, (then, now) in enumerate(zip(before, arguments, strict=True))
+            if then is not None and not _equal(then, now)
+        ]
+        return reply
+
+    def told(self, error):
+        """An exception by value: its type, its message, and the lines that led to it."""
+        import traceback
+
+        try:
+            message = str(error)
+        except BaseException:
+            message = ""
+        # The first frame is `call`.
+        frames = traceback.extract_tb(error.__traceback__)[1:][-50:]
+        names = self.wire.foreign(error)["foreign"]
+        return {
+            "type": names,
+            "message": message[: self.wire.MAX_TEXT],
+            "frames": [
+                [f.filename[-200:], f.lineno or 0, f.name[:120], (f.line or "")[:200]]
+                for f in frames
+            ],
+        }
+
+
+def _equal(then, now):
+    return then.shape == now.shape and then.dtype == now.dtype and then.tobytes() == now.tobytes()
+
+
+if __name__ == "__main__":
+    main(json.loads(sys.argv[1]))

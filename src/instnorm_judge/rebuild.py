@@ -1,0 +1,240 @@
+"""Rebuild a submission before any of it runs: known cells from the gradebook, the rest as text.
+
+Of a submission only the *source* of cells is taken, and of cells that the gradebook knows only the
+source of answers. Metadata, tags, outputs, attachments and foreign keys stay behind. So a test can
+be edited, deleted, copied, skipped or renamed to no effect; what was found is noted (`FLAGS`).
+
+Cells that the gradebook does not know are kept as code: students put imports and helpers there,
+and in the sandbox they can do no harm.
+"""
+
+import contextlib
+import json
+from pathlib import Path
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from nbgrader import preprocessors
+from nbgrader.api import Gradebook
+from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
+from nbgrader.utils import parse_utc
+
+FLAGS = "instnorm_judge"  # key of our notes in the notebook's metadata
+
+MAX_FILE = 50 * 2**20  # bytes of a submission
+MAX_CELLS = 2_000
+MAX_SOURCE = 500_000  # characters of one cell
+
+
+class Unreadable(ValueError):
+    """The submission is not a notebook; the message says so to its author."""
+
+
+class SafeExporter(NotebookExporter):
+    """Reads what students hand in. What is no notebook becomes an empty one, with the reason.
+
+    nbgrader would drop the submission, and the student would have no grade at all.
+    """
+
+    def from_filename(self, filename, resources=None, **kwargs):
+        if not getattr(self.parent, "_sanitizing", True):
+            return super().from_filename(filename, resources, **kwargs)  # rebuilt already
+        try:
+            notebook = read(filename)
+        except Unreadable as reason:
+            self.log.warning("%s: %s", filename, reason)
+            notebook = new_notebook(metadata={FLAGS: {"unreadable": str(reason)}})
+        path = Path(filename)
+        resources = resources or {}
+        resources.setdefault("metadata", {}).update(name=path.stem, path=str(path.parent))
+        return self.from_notebook_node(notebook, resources=resources, **kwargs)
+
+
+def read(path):
+    """The notebook in a file: its cells' sources, and what they say of themselves.
+
+    Raises Unreadable, with a reason for the student, for everything else.
+    """
+    path = Path(path)
+    try:
+        # A link would put the file of somebody else into this student's folder.
+        if path.is_symlink():
+            raise Unreadable("The file handed in is a link to another file.")
+        if path.stat().st_size > MAX_FILE:
+            raise Unreadable(f"The file handed in is larger than {MAX_FILE // 2**20} MiB.")
+        notebook = json.loads(path.read_bytes().decode("utf-8-sig"))
+        if not isinstance(notebook, dict) or "nbformat" not in notebook:
+            raise Unreadable("The file handed in is no Jupyter notebook.")
+        cells = nbformat.convert(nbformat.from_dict(notebook), 4).cells
+        if len(cells) > MAX_CELLS:
+            raise Unreadable(f"The notebook handed in has more than {MAX_CELLS} cells.")
+        return new_notebook(cells=[_plain(cell, f"cell-{k}") for k, cell in enumerate(cells)])
+    except Unreadable:
+        raise
+    except OSError as error:
+        raise Unreadable(f"The file handed in can't be read ({error.strerror}).") from None
+    except Exception as error:  # what is raised for nonsense depends on the nonsense
+        name = type(error).__name__
+        raise Unreadable(f"The file handed in is no Jupyter notebook ({name}).") from None
+
+
+def _plain(cell, name):
+    """A new cell with the type and the source of another, and its nbgrader metadata and tags."""
+    make = {"code": new_code_cell, "markdown": new_markdown_cell}.get(
+        cell["cell_type"], new_raw_cell
+    )
+    source = cell.get("source", "")
+    source = "".join(source) if isinstance(source, list) else source
+    if not isinstance(source, str) or len(source) > MAX_SOURCE:
+        raise Unreadable(f"A cell of the notebook is no text, or longer than {MAX_SOURCE} letters.")
+    source = source.encode("utf-8", "replace").decode("utf-8")  # lone surrogates can't be written
+    metadata = cell.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    about = metadata.get("nbgrader")
+    said = {
+        "nbgrader": about if isinstance(about, dict) else {},
+        "tags": metadata["tags"] if isinstance(metadata.get("tags"), list) else [],
+    }
+    return make(source, id=name, metadata=said)
+
+
+class Rebuild(preprocessors.NbGraderPreprocessor):
+    """Put every cell that the gradebook knows back to what it was handed out as.
+
+    Each is there once, with its own type and metadata; all but answers also with their own source.
+    No other cell keeps any metadata.
+
+    A missing answer stays missing: if the function is defined in another cell, that counts.
+    Everything else that is missing comes back, imports first and tests last.
+    """
+
+    def preprocess(self, nb, resources):
+        about = resources["nbgrader"]
+        self.flags = []
+        with Gradebook(about["db_url"]) as gradebook:
+            notebook = gradebook.find_notebook(about["notebook"], about["assignment"])
+            official = {cell.name: cell for cell in notebook.source_cells}
+            metadata = {name: _metadata(notebook, cell) for name, cell in official.items()}
+            missing = set(official)
+            # From the end: of two copies the later one is kept, as it is the one that counts when
+            # the notebook runs.
+            for cell in reversed(nb.cells):
+                name, said, tags = _said(cell)
+                cell.metadata = {}
+                if tags and name in official:
+                    self._flag(f"the tags of {name} were dropped")
+                if name in missing:
+                    missing.remove(name)
+                    self._compare(cell, said, official[name], metadata[name])
+                    self._restore(cell, official[name], metadata[name])
+                elif name in official:
+                    self._flag(f"{name} was there more than once")
+                elif name is not None:
+                    self._flag("a cell had a name that was not handed out")
+            first, last = [], []
+            for name in sorted(missing):
+                if "unreadable" not in nb.metadata.get(FLAGS, {}):
+                    self._flag(f"{name} was missing")
+                if not metadata[name]["solution"]:
+                    cell = new_code_cell(id=f"missing-{len(first) + len(last)}")
+                    self._restore(cell, official[name], metadata[name])
+                    (last if metadata[name]["grade"] else first).append(cell)
+            nb.cells = [*first, *nb.cells, *last]
+        notes = nb.metadata.get(FLAGS, {})
+        if self.flags:
+            notes["flags"] = list(dict.fromkeys(reversed(self.flags)))
+        if notes:
+            nb.metadata[FLAGS] = notes
+            nb.cells.insert(0, _for_the_student(notes))
+        return nb, resources
+
+    def _flag(self, what):
+        self.log.warning("In the submission, %s", what)
+        self.flags.append(what)
+
+    def _compare(self, cell, said, official, metadata):
+        name = official.name
+        if cell.cell_type != official.cell_type:
+            self._flag(f"{name} had become a {cell.cell_type} cell")
+        forged = [
+            key
+            for key in ("grade", "solution", "locked", "task", "points")
+            if key in metadata and said.get(key) != metadata[key]
+        ]
+        if forged:
+            self._flag(f"the metadata of {name} had been changed: {', '.join(forged)}")
+        if not metadata["solution"] and cell.source != self._handed_out(official):
+            self._flag(f"{name} had been edited")
+
+    def _handed_out(self, official):
+        """The source of a cell as students got it, without the hidden tests."""
+        cell = new_code_cell(official.source)
+        preprocessors.ClearHiddenTests(parent=self)._remove_hidden_test_region(cell)
+        return cell.source
+
+    def _restore(self, cell, official, metadata):
+        cell.cell_type = official.cell_type
+        cell.metadata = {"nbgrader": metadata}
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+        else:
+            cell.pop("outputs", None)
+            cell.pop("execution_count", None)
+        if not metadata["solution"]:
+            cell.source = official.source
+
+
+def _said(cell):
+    """What a cell of the submission says it is: (its name, the rest of it, its tags)."""
+    said = cell.metadata.get("nbgrader", {})
+    name = said.get("grade_id")
+    return name if isinstance(name, str) else None, said, cell.metadata.get("tags")
+
+
+def _metadata(notebook, cell):
+    """The nbgrader metadata of a source cell, from what the gradebook knows of it."""
+    graded = {each.name: each.max_score for each in notebook.grade_cells}
+    tasks = {each.name: each.max_score for each in notebook.task_cells}
+    metadata = {
+        "grade_id": cell.name,
+        "grade": cell.name in graded,
+        "solution": cell.name in {each.name for each in notebook.solution_cells},
+        "task": cell.name in tasks,
+        "locked": cell.locked,
+        "checksum": cell.checksum,
+        "cell_type": cell.cell_type,
+        "schema_version": MetadataValidatorV3.schema_version,
+    }
+    if cell.name in graded | tasks:
+        metadata["points"] = (graded | tasks)[cell.name]
+    return metadata
+
+
+def _for_the_student(notes):
+    lines = []
+    if "unreadable" in notes:
+        lines.append(f"**{notes['unreadable']}** It was graded as an empty notebook.")
+    lines += [f"- {flag}" for flag in notes.get("flags", [])]
+    return new_markdown_cell("\n".join(["Notes from grading:", "", *lines]), id="notes")
+
+
+def check_folder(assignment, student, notebooks):
+    """nbgrader's `pre_convert_hook`: make the folder of a submission safe to copy from.
+
+    nbgrader copies every file next to the notebooks, and follows links: to the gradebook, to the
+    work of others. And it gives up on a student whose time stamp makes no sense.
+    """
+    for folder in {Path(notebook).parent for notebook in notebooks}:
+        for path in folder.rglob("*"):
+            if path.suffix != ".ipynb" and (
+                path.is_symlink() or not (path.is_file() or path.is_dir())
+            ):
+                path.unlink()
+        stamp = folder / "timestamp.txt"
+        if stamp.exists():
+            try:
+                parse_utc(stamp.read_text(encoding="utf-8").strip())
+            except Exception:
+                with contextlib.suppress(OSError):
+                    stamp.rename(stamp.with_name("timestamp.txt.unreadable"))

@@ -1,0 +1,207 @@
+"""The student's notebook, seen from the trusted side: names that can be looked up and called.
+
+A call sends copies of its arguments and gets values back; see `inside.wire` for what can travel.
+What goes wrong in the call is raised here as it was raised there. What goes wrong with the kernel
+is another matter: then the test cell can't go on, and `Lost` says why.
+"""
+
+import builtins
+import time
+import traceback
+import uuid
+from queue import Empty
+
+import numpy as np
+from jupyter_core.utils import run_sync
+
+from .inside import wire
+
+GRACE = 2  # seconds for a kernel to answer after it has been interrupted
+LATENCY = 0.002  # seconds that the smallest call takes
+MAX_IDLE_MESSAGES = 10_000  # that one call may bring and that are not the answer
+
+
+class Stopped(KeyboardInterrupt):
+    """The call took too long and was interrupted; the kernel is alive.
+
+    A KeyboardInterrupt, because that is what ends an endless loop where the function runs in the
+    same process: the checks let it through, and nothing else.
+    """
+
+
+class Lost(KeyboardInterrupt):
+    """The kernel has ended, no longer answers, or answers nonsense."""
+
+
+class Notebook:
+    """The kernel's namespace, through the comm that `inside/kernel.py` answers."""
+
+    def __init__(self, client, manager, timeout):
+        self.client, self.manager = client, manager
+        self.timeout = timeout  # seconds for all calls of one test cell
+        self.deadline = None
+        self.comm = uuid.uuid4().hex
+        self.number, self.overhead = 0, 0.0
+        self._send("comm_open", {"target_name": "instnorm.call", "data": {}}, [])
+
+    def start_clock(self):
+        """A test cell begins."""
+        self.deadline = time.monotonic() + self.timeout
+
+    def look(self, name):
+        """What the notebook calls `name`: a function to call, or a value; KeyError if nothing."""
+        reply, buffers = self._ask({"look": name}, [])
+        if reply.get("callable") is True:
+            return Function(self, name)
+        if "value" in reply:
+            return self._decoded(reply["value"], buffers)
+        self._raise(reply)
+        raise KeyError(name)
+
+    def call(self, name, arguments):
+        """Call a function of the notebook; changes to arrays among `arguments` are made to them."""
+        start, buffers = time.perf_counter(), []
+        try:
+            data = {"call": name, "arguments": wire.encode(list(arguments), buffers)}
+        except wire.WireError as error:
+            raise Lost(f"The test can't call {name}: {error}.") from None
+        packing = time.perf_counter() - start
+        reply, buffers = self._ask(data, buffers)
+        start = time.perf_counter()
+        if "printed" in reply:
+            print(self._checked(wire.text, reply["printed"]), end="")
+        for k, node in self._checked(wire.sequence, reply.get("changed", [])):
+            _overwrite(arguments[k], self._decoded(node, buffers))
+        self._raise(reply)
+        result = self._decoded(reply.get("result"), buffers)
+        # The other side packs and unpacks the same bytes, and its own clock can't be believed.
+        self.overhead = LATENCY + 2 * (packing + time.perf_counter() - start)
+        return result
+
+    # --- Messages ---------------------------------------------------------------------------------
+
+    def _ask(self, data, buffers):
+        self.number += 1
+        self._send(
+            "comm_msg", {"data": {"number": self.number, **data}}, [bytes(b) for b in buffers]
+        )
+        return run_sync(self._answer)()
+
+    def _send(self, kind, content, buffers):
+        session = self.client.session
+        message = session.msg(kind, {"comm_id": self.comm, **content})
+        session.send(self.client.shell_channel.socket, message, buffers=buffers)
+
+    async def _answer(self):
+        """The reply to the last question. An endless loop is interrupted, and then ended."""
+        deadline, interrupted = self.deadline, False
+        for _ in range(MAX_IDLE_MESSAGES):
+            message = await self._message(deadline)
+            if message is None and not interrupted:
+                interrupted, deadline = True, time.monotonic() + GRACE
+                await self.manager.interrupt_kernel()
+            elif message is None:
+                raise Lost("Your code could not be interrupted.")
+            elif (data := self._meant(message)) is not None:
+                if interrupted:
+                    raise Stopped
+                return data, message.get("buffers", [])
+        raise Lost("Your code sent messages without end.")
+
+    async def _message(self, deadline):
+        """The next message; None when there is none until the deadline."""
+        while (patience := min(0.5, deadline - time.monotonic())) > 0:
+            try:
+                return await self.client.iopub_channel.get_msg(timeout=patience)
+            except Empty:
+                if not await self.manager.is_alive():
+                    raise Lost("The Python process ended while a function was called.") from None
+            except Exception as error:
+                # Whatever stumbles over a message that no kernel sends.
+                raise Lost(
+                    f"The kernel sent something unreadable ({type(error).__name__})."
+                ) from None
+        return None
+
+    def _meant(self, message):
+        """The data of a message if it answers the last question."""
+        try:
+            if message["msg_type"] == "comm_msg" and message["content"]["comm_id"] == self.comm:
+                data = message["content"]["data"]
+                return data if data["number"] == self.number else None
+        except (KeyError, TypeError, AttributeError):
+            pass
+        return None
+
+    def _decoded(self, node, buffers):
+        return self._checked(wire.decode, node, buffers)
+
+    def _checked(self, read, *what):
+        try:
+            return read(*what)
+        except wire.WireError as error:
+            raise Lost(f"The kernel sent something unreadable: {error}.") from None
+
+    def _raise(self, reply):
+        """Raise what was raised over there, with the lines that led to it."""
+        if "raised" not in reply:
+            return
+        try:
+            told = reply["raised"]
+            module, name = told["type"]
+            error = wire.exception(wire.text(module), wire.text(name), wire.text(told["message"]))
+            error.frames = [
+                traceback.FrameSummary(
+                    wire.text(file),
+                    int(line),
+                    wire.text(where),
+                    lookup_line=False,
+                    line=wire.text(text),
+                )
+                for file, line, where, text in wire.sequence(told["frames"])
+            ]
+        except Exception as unreadable:
+            raise Lost(
+                f"The kernel sent something unreadable ({type(unreadable).__name__})."
+            ) from None
+        raise error
+
+
+class Function:
+    """A function of the notebook, to be called with values by position."""
+
+    def __init__(self, notebook, name):
+        self._notebook, self.__name__ = notebook, name
+
+    @property
+    def overhead(self):
+        """Seconds that sending took in the last call, so that a fast function can be timed."""
+        return self._notebook.overhead
+
+    def __call__(self, *arguments):
+        return self._notebook.call(self.__name__, arguments)
+
+
+def _overwrite(array, changed):
+    """Make an array show that it was changed, even where the change does not fit into it."""
+    if not isinstance(array, np.ndarray):
+        return
+    fits = isinstance(changed, np.ndarray) and changed.shape == array.shape
+    if fits and np.can_cast(changed.dtype, array.dtype, "same_kind"):
+        array[...] = changed
+    else:
+        array[...] = ~array if array.dtype == bool else array + 1
+
+
+class Names(dict):
+    """Globals of a test cell: its own, then Python's, then the notebook's."""
+
+    def __init__(self, notebook):
+        super().__init__(__builtins__=builtins)
+        self.notebook = notebook
+
+    def __missing__(self, name):
+        # What the student calls `print` or `isinstance` is not what the test means by it.
+        if hasattr(builtins, name):
+            raise KeyError(name)
+        return self.notebook.look(name)

@@ -1,0 +1,79 @@
+"""Test cells, run in this process: the student's code is on the other side of a comm.
+
+A test cell comes from the gradebook, so it is the instructor's own code, and may import the checks.
+Names that it does not define itself are looked up in the student's notebook (`remote.Names`).
+"""
+
+import ast
+import builtins
+import io
+import os
+import tempfile
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+
+from nbformat.v4 import new_output
+
+from .remote import Lost, Stopped
+
+MAX_TEXT = 100_000  # characters of a report
+
+
+def run(source, names):
+    """Run a test cell; its outputs, as a notebook has them. Raises `Lost` if the kernel is lost.
+
+    An exception becomes an output without its traceback: that would show the test.
+    """
+    printed, outputs = io.StringIO(), []
+    try:
+        with _elsewhere(), redirect_stdout(printed), redirect_stderr(io.StringIO()):
+            value = _value(source, names)
+        if value is not None:
+            outputs.append(_result(value))
+    except Stopped:
+        outputs.append(
+            error(
+                "CellTimeoutError",
+                "This cell took too long and was stopped. Is there a loop that never ends?",
+            )
+        )
+    except Lost:
+        raise
+    except BaseException as failure:
+        outputs.append(error(type(failure).__name__, f"{type(failure).__name__}: {failure}"))
+    if printed.getvalue():
+        text = printed.getvalue()[:MAX_TEXT]
+        outputs.insert(0, new_output("stream", name="stdout", text=text))
+    return outputs
+
+
+def error(name, message):
+    """An error output that says one thing."""
+    return new_output("error", ename=name, evalue=message, traceback=[message])
+
+
+def _value(source, names):
+    """Execute a cell; the value of its last line if that is an expression, as Jupyter shows it."""
+    tree = ast.parse(source)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "<test>", "exec"), names)
+    if last is None:
+        return None
+    return eval(compile(ast.Expression(last.value), "<test>", "eval"), names)
+
+
+def _result(value):
+    bundle = getattr(value, "_repr_mimebundle_", None)
+    data = bundle() if bundle else {"text/plain": builtins.repr(value)}
+    return new_output("execute_result", data, execution_count=None)
+
+
+@contextmanager
+def _elsewhere():
+    """An empty working directory: what a test opens by mistake is not a student's file."""
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory(prefix="judge-") as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)

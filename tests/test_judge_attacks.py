@@ -1,0 +1,255 @@
+"""A class of attackers through plain `nbgrader autograde`: nothing gained, nobody harmed.
+
+Some of the same attacks are tried with the tests in the student's process, as nbgrader has it by
+default. There they get full marks: they are real, and it is the wall that stops them.
+"""
+
+import copy
+import hashlib
+import html
+import re
+import shutil
+import socket
+import threading
+from pathlib import Path
+
+import nbformat
+import pytest
+from attacks import ZEROS, controls, harming, scoring, tampering
+from nbformat.v4 import new_code_cell
+from nbgrader.api import Gradebook
+from nbgrader.preprocessors import Execute as StockExecute
+from nbgrader.utils import determine_grade
+from test_grading import (
+    ASSIGNMENT,
+    FULL,
+    IDS,
+    ROOT,
+    answer,
+    cell_of,
+    nbgrader,
+    source_notebook,
+)
+
+from instnorm_judge import sandbox
+
+try:
+    sandbox.require()
+except sandbox.NoSandbox as refusal:
+    pytestmark = pytest.mark.skip(f"NOTHING ABOUT THE SANDBOX IS TESTED HERE. {refusal}")
+
+ATTACKS = {
+    f"{module.__name__.rpartition('.')[2]}-{name}": attack
+    for module in (scoring, harming, tampering)
+    for name, attack in module.ATTACKS.items()
+}
+CONTROLS = {f"control-{name}": control for name, control in controls.CONTROLS.items()}
+SECRET = "a-secret-of-the-instructor"
+MARKER = "HARMEDbythemarker"
+
+
+def attacked(release, attack, filled):
+    notebook = copy.deepcopy(release)
+    answer(notebook, {**ZEROS, **attack.answers})
+    if attack.cell:
+        source = attack.cell
+        for name, value in filled.items():
+            source = source.replace(f"{{{name}!r}}", repr(value)).replace(f"{{{name}}}", str(value))
+        notebook.cells.insert(0, new_code_cell(source))
+    if attack.edit:
+        attack.edit(notebook)
+    return notebook
+
+
+def controlled(release, control):
+    first, after = control
+    notebook = copy.deepcopy(release)
+    answer(notebook, {})
+    for name, source in after.items():
+        cell_of(notebook, f"{name}-answer").source += f"\n{source}"
+    if first:
+        notebook.cells.insert(0, new_code_cell(first))
+    return notebook
+
+
+class Listener:
+    """A service on this machine that student code would like to talk to."""
+
+    def __init__(self):
+        self.heard = 0
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            try:
+                self.socket.accept()[0].close()
+            except OSError:
+                return
+            self.heard += 1
+
+
+class Course:
+    def __init__(self, folder):
+        self.folder, self.listener = folder, Listener()
+        self.database = f"sqlite:///{folder / 'gradebook.db'}"
+        self.gradebook_elsewhere = None
+
+    def feedback(self, student):
+        page = self.folder / "feedback" / student / ASSIGNMENT / f"{ASSIGNMENT}.html"
+        return page.read_text(encoding="utf-8")
+
+    def text(self, student):
+        return html.unescape(re.sub(r"<[^>]*>", "", self.feedback(student)))
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hostile")
+    shutil.copytree(
+        ROOT / f"solutions/{ASSIGNMENT}",
+        folder / f"solutions/{ASSIGNMENT}",
+        ignore=shutil.ignore_patterns("*.ipynb"),
+    )
+    config = (ROOT / "nbgrader_config.py").read_text(encoding="utf-8")
+    limits = "\nc.Execute.timeout = 4\nc.Execute.iopub_timeout = 4\n"
+    (folder / "nbgrader_config.py").write_text(config + limits, encoding="utf-8")
+    result = nbgrader(folder, "generate_assignment")
+    assert result.returncode == 0, result.stderr
+    release = nbformat.read(folder / f"exercises/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", 4)
+
+    course = Course(folder)
+    filled = {"port": course.listener.port, "marker": MARKER, "course": str(folder)}
+    notebooks = {name: controlled(release, control) for name, control in CONTROLS.items()}
+    notebooks |= {name: attacked(release, attack, filled) for name, attack in ATTACKS.items()}
+    for student, notebook in notebooks.items():
+        place = folder / "submitted" / student / ASSIGNMENT
+        place.mkdir(parents=True)
+        path = place / f"{ASSIGNMENT}.ipynb"
+        path.write_text(nbformat.v4.writes_json(notebook), encoding="utf-8")
+        if student in ATTACKS and ATTACKS[student].file:
+            ATTACKS[student].file(place)
+    course.before = fingerprints(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INSTNORM_CANARY", SECRET)
+        course.run = nbgrader(folder, "autograde")
+        result = nbgrader(folder, "generate_feedback")
+        assert result.returncode == 0, result.stderr[-4000:]
+    return course
+
+
+def fingerprints(folder):
+    """Of all notebooks handed in and all sources: nobody may change those."""
+    return {
+        path: hashlib.sha256(path.read_bytes()).hexdigest()
+        for part in ("submitted", "solutions")
+        for path in sorted((folder / part).rglob("*"))
+        if path.is_file() and not path.is_symlink() and path.name != "timestamp.txt"
+    }
+
+
+@pytest.fixture(scope="module")
+def marks(course):
+    with Gradebook(course.database) as gradebook:
+        return {
+            submission.student.id: {g.name: g.auto_score for g in submission.notebooks[0].grades}
+            for submission in gradebook.assignment_submissions(ASSIGNMENT)
+        }
+
+
+def test_grading_goes_through_the_whole_class(course):
+    assert course.run.returncode == 0, course.run.stderr[-4000:]
+
+
+@pytest.mark.parametrize("student", ATTACKS)
+def test_no_point_is_gained_and_the_reason_is_given(student, course, marks):
+    assert marks[student] == dict.fromkeys(IDS, 0.0)
+    assert ATTACKS[student].says in course.text(student)
+
+
+@pytest.mark.parametrize("student", CONTROLS)
+def test_right_answers_get_full_marks_however_odd(student, marks):
+    # A big-endian float64 is another dtype to NumPy, and the same to everybody else.
+    assert marks[student] == FULL
+
+
+def test_submissions_and_sources_are_as_they_were(course):
+    after = fingerprints(course.folder)
+    assert {path: after.get(path) for path in course.before} == course.before
+
+
+def test_nothing_is_left_behind(course):
+    for place in (Path("/tmp"), Path("/dev/shm"), Path("/"), course.folder):
+        assert not list(place.glob("*HARMED*"))
+    running = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not [command for command in running if MARKER.encode() in command]
+    assert not [c for c in running if b"kernel.py" in c and str(course.folder).encode() in c]
+
+
+def test_no_connection_was_made(course):
+    assert course.listener.heard == 0
+
+
+def test_the_environment_stays_at_home(course):
+    for path in (course.folder / "autograded").rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes()
+
+
+def test_links_were_not_followed(course):
+    copied = course.folder / "autograded/tampering-links-to-other-files" / ASSIGNMENT
+    assert [path.name for path in copied.iterdir()] == [f"{ASSIGNMENT}.ipynb"]
+
+
+def test_nothing_that_a_browser_would_run_gets_into_the_feedback(course):
+    page = course.feedback("harming-html-and-script")
+    assert f"&lt;script&gt;{MARKER}()" in page, "as text it may be there"
+    assert f"<script>{MARKER}" not in page
+    assert not re.search(rf"<[^>]*\bon\w+=[^>]*{MARKER}", page)
+    assert not re.search(r"<img[^>]*onload", course.feedback("scoring-forged-outputs"))
+    page = course.feedback("tampering-script-in-text")
+    assert "<script>HARMED" not in page
+    assert not re.search(r"<b[^>]*onclick", page)
+
+
+def test_output_is_cut(course):
+    for path in (course.folder / "autograded").rglob("*.ipynb"):
+        assert path.stat().st_size < 4_000_000, path
+
+
+@pytest.mark.parametrize("name", [k for k, attack in ATTACKS.items() if attack.scores_in_process])
+def test_the_attack_works_where_tests_run_in_the_students_process(name, tmp_path):
+    attack = ATTACKS[name]
+    source = ROOT / f"solutions/{ASSIGNMENT}/{ASSIGNMENT}.md"
+    notebook = source_notebook(source)
+    keep = {"imports", *IDS, *(f"{each}-answer" for each in IDS)}
+    notebook.cells = [
+        cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade_id") in keep
+    ]
+    notebook = attacked(notebook, attack, {})
+    # The hidden part of the tests is there, as after nbgrader's own OverwriteCells.
+    ran, _ = StockExecute(timeout=60).preprocess(
+        notebook, {"metadata": {"path": str(tmp_path)}, "nbgrader": {}}
+    )
+    for exercise_id in IDS:
+        points, of = determine_grade(cell_of(ran, exercise_id))
+        assert points == of, "no attack any more: is it still worth trying?"
+
+
+def test_without_bubblewrap_nothing_is_graded_and_the_remedy_is_named(course, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    result = nbgrader(course.folder, "autograde", "--force", "--student=control-plain")
+    assert result.returncode != 0
+    assert "apt-get install bubblewrap" in result.stderr
+    assert "INSTNORM_UNSANDBOXED=1" in result.stderr
+    assert (course.folder / "autograded/control-plain" / ASSIGNMENT).exists()
+
+
+def test_trusted_work_can_be_graded_without_walls(course, monkeypatch):
+    monkeypatch.setenv("INSTNORM_UNSANDBOXED", "1")
+    result = nbgrader(course.folder, "autograde", "--force", "--student=control-plain")
+    assert result.returncode == 0, result.stderr[-2000:]
+    with Gradebook(course.database) as gradebook:
+        submission = gradebook.find_submission(ASSIGNMENT, "control-plain")
+        assert submission.score == sum(FULL.values())

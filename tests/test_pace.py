@@ -1,0 +1,84 @@
+"""Timing answers: by ratio, without being fooled, and without waiting for ever."""
+
+import numpy as np
+import pytest
+
+from instnorm.checks import EXERCISES, check
+from instnorm.checks.calling import Outcome, call
+from instnorm.checks.exercise import Pace
+from instnorm.checks.pace import HOPELESS, speed_of
+
+ARGUMENTS = {"x": np.arange(200_000.0)}
+
+
+def work(times):
+    """A function that takes `times` as long as `work(1)`."""
+
+    def function(x):
+        function.calls += 1
+        for _ in range(20 * times):
+            y = np.sqrt(x)
+        return y
+
+    function.calls = 0
+    return function
+
+
+def speed(function, naive, times=1.3):
+    outcome = call(function, ARGUMENTS, ("y",))
+    return speed_of(function, outcome, Pace(naive, times), ARGUMENTS, ("y",))
+
+
+def test_the_speed_is_a_ratio():
+    assert 2 < speed(work(1), work(4)) < 8
+    assert 0.7 < speed(work(1), work(1)) < 1.3
+    assert 0.3 < speed(work(2), work(1), times=0.9) < 0.8
+
+
+def test_a_hopeless_answer_is_called_once():
+    function = work(3 * HOPELESS)
+    assert speed(function, work(1)) < 1 / HOPELESS
+    assert function.calls == 1
+
+
+def test_an_answer_kept_from_before_is_of_no_use():
+    kept = {}
+    right = work(1)
+    assert speed(lambda x: kept.setdefault("y", right(x)), work(4)) == 0
+
+
+def test_an_answer_that_stops_working_is_of_no_use():
+    right = work(1)
+
+    def once(x):
+        if right.calls:
+            raise ValueError("enough")
+        return right(x)
+
+    assert speed(once, work(4)) == 0
+
+
+def test_a_proxy_is_timed_by_the_clock_on_the_wall_less_what_it_says_is_sending():
+    proxy = work(1)
+    proxy.overhead = 0.0
+    outcome = call(proxy, ARGUMENTS, ("y",))
+    proxy.overhead = outcome.seconds / 2
+    assert call(proxy, ARGUMENTS, ("y",)).seconds < outcome.seconds
+    fast = Outcome(outcome.parts, seconds=1e9, busy=1e-9)
+    hopeless = speed_of(proxy, fast, Pace(work(1), 1.3), ARGUMENTS, ("y",))
+    assert hopeless < 1e-6
+
+
+def test_a_slow_answer_keeps_its_other_points_and_is_told_why(capsys):
+    naive = EXERCISES["blocked-instance-norm"].aspect("speed").pace.naive
+    assert check("blocked-instance-norm", naive) == 5
+    text = " ".join(capsys.readouterr().out.split())
+    assert "the-whole-array-at-a-time: Your numbers are right" in text
+    assert "% of the naive version's time, where 75 % is the most." in text
+
+
+@pytest.mark.parametrize("wrong", [np.negative, np.zeros_like])
+def test_a_wrong_answer_is_not_timed(wrong, capsys):
+    naive = EXERCISES["blocked-instance-norm"].aspect("speed").pace.naive
+    assert check("blocked-instance-norm", lambda *a: wrong(naive(*a))) == 0
+    assert "the most" not in capsys.readouterr().out
