@@ -9,7 +9,7 @@ EXECUTED := _build/.jupyter_cache
 SOURCES = $(shell find src -name '*.py' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test lint unit drift exercises exercises-report bench bench-gpu lock clean
+.PHONY: help book serve test lint unit drift exercises exercises-report bench bench-gpu bench-judge lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,7 +59,7 @@ drift: $(INSTALLED)
 	$(BIN)/python -m instnorm_judge.assignments --check
 
 unit: book
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 # --- what authors run ---------------------------------------------------------------------------
 
@@ -75,6 +75,9 @@ bench: $(INSTALLED)  ## our kernels against PyTorch, written to benchmarks/resul
 
 bench-gpu: $(INSTALLED)  ## the same on an NVIDIA GPU, against the speed of its memory
 	$(BIN)/python -m benchmarks.gpu
+
+bench-judge: $(INSTALLED)  ## grading a class, in the sandbox, against stock nbgrader
+	$(BIN)/python -m benchmarks.judge
 
 lock: $(INSTALLED)  ## exact versions in requirements.lock from the ranges in requirements.txt
 	$(BIN)/python -m pip install --quiet uv

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from instnorm.contrast import contrast_response, contrast_scores
+from instnorm.demodulation import demodulate
 from instnorm.divisive import (
     divisive_norm,
     filter_response_norm,
@@ -47,6 +48,10 @@ CALLS = {
         [images(rng), *rng.standard_normal((2, 3, 4)), np.array([2, 0])],
     ),
     "AdaIN": lambda rng: (adain, [images(rng), images(rng)]),
+    "demodulation": lambda rng: (
+        demodulate,
+        [rng.standard_normal((3, 4, 3, 3)), rng.uniform(1, 2, (2, 4))],
+    ),
     "Gram matrix": lambda rng: (gram_matrix, [images(rng)]),
     **{
         f"whitening, {method}": lambda rng, method=method: (

@@ -309,7 +309,7 @@ def _over_blocks(work, x, buffers):
     rows, length = x.shape
     # As many blocks for the one thread as for the other, as far as there are rows for it.
     count = 2 * -(-x.size // (2 * BLOCK)) if x.size > 2 * LEAST else 1
-    step = -(-rows // count)
+    step = max(1, -(-rows // count))
     blocks = iter([slice(start, min(start + step, rows)) for start in range(0, rows, step)])
 
     def run():

@@ -4,7 +4,9 @@
 
 trains one generator for each norm, batch size and seed (a quarter of an hour on one core) and
 writes what came of them: a Fréchet distance to held-out digits, how many of each digit were drawn,
-how far a picture moves when its neighbours in the batch are exchanged, and some pictures.
+how far a picture moves when its neighbours in the batch are exchanged, and some pictures. The
+weights of one generator, with batch norm and small batches, go into a file `gan.npz` beside it, so
+that a page can use them.
 
 The Fréchet distance is that of Heusel et al. 2017 (arXiv:1706.08500), between Gaussians fitted to
 the hidden layer of a digit classifier instead of Inception's.
@@ -26,6 +28,8 @@ from torch import nn
 NORMS = ("none", "batch", "instance")
 LATENT = 16
 SAMPLES = 1000
+#: Norm and batch size of the generator whose weights are kept, from the first seed.
+KEPT = ("batch", 4)
 
 
 def digits():
@@ -35,12 +39,15 @@ def digits():
     return (pixels[order] / 8 - 1).astype("float32").reshape(-1, 1, 8, 8), labels[order]
 
 
-def generator(norm):
-    """From a latent vector to an 8 by 8 picture, with two layers to normalise."""
-    make = {"none": nn.Identity, "batch": nn.BatchNorm2d, "instance": nn.InstanceNorm2d}[norm]
+def generator(norm, layers=None):
+    """From a latent vector to an 8 by 8 picture, with two layers to normalise.
+
+    `layers` are the classes to use for "instance" and "batch".
+    """
+    layers = layers or {"instance": nn.InstanceNorm2d, "batch": nn.BatchNorm2d}
 
     def layer(channels):
-        return make() if norm == "none" else make(channels, affine=True)
+        return nn.Identity() if norm == "none" else layers[norm](channels, affine=True)
 
     return nn.Sequential(
         nn.Linear(LATENT, 64 * 16),
@@ -150,7 +157,7 @@ class Critic:
 
 
 def run(norm, *, batch, seed, stops, pictures, critic, real, held_out):
-    """Train one generator and measure it, on the way and at the end. JSON values."""
+    """Train one generator and measure it, on the way and at the end: JSON values, and itself."""
     result = {"norm": norm, "batch": batch, "seed": seed, "distances": []}
     for make in train(norm, batch=batch, seed=seed, stops=stops, real=real):
         drawn = draw(make, batch=batch, training=True)
@@ -164,24 +171,27 @@ def run(norm, *, batch, seed, stops, pictures, critic, real, held_out):
             "leak": round(leak(make, **how), 6),
             "pictures": grey(drawn[:pictures]),
         }
-    return result
+    return result, make
 
 
-def experiment(*, stops, seeds, batches=(64, 4), pictures=24):
-    """All runs, with what real digits and noise would score. JSON values."""
+def experiment(*, stops, seeds, batches, pictures=24):
+    """All runs, with what real digits and noise would score: JSON values, and the kept weights."""
     torch.set_num_threads(1)
     data, labels = digits()
     real, held_out = data[:1200], data[1200:]
     critic = Critic(real, labels[:1200])
     noise = np.random.default_rng(3).choice(held_out.ravel(), (SAMPLES, 1, 8, 8))
-    runs = []
+    runs, weights = [], {}
     for batch in batches:
         for norm in NORMS:
             for seed in seeds:
                 kept = pictures if seed == seeds[0] else 0
                 about = {"batch": batch, "seed": seed, "stops": stops, "pictures": kept}
-                runs.append(run(norm, **about, critic=critic, real=real, held_out=held_out))
-                print(norm, batch, seed, runs[-1]["distances"], flush=True)
+                result, make = run(norm, **about, critic=critic, real=real, held_out=held_out)
+                runs.append(result)
+                if (norm, batch) == KEPT and seed == seeds[0]:
+                    weights = {name: half(value) for name, value in make.state_dict().items()}
+                print(norm, batch, seed, result["distances"], flush=True)
     right = critic.classifier.score(held_out.reshape(len(held_out), -1), labels[1200:])
     return {
         "real": round(critic.distance(real[: len(held_out)], held_out), 3),
@@ -190,7 +200,20 @@ def experiment(*, stops, seeds, batches=(64, 4), pictures=24):
         "stops": list(stops),
         "seeds": list(seeds),
         "runs": runs,
-    }
+    }, weights
+
+
+def half(tensor):
+    """A float16 array, or one of whole numbers as they are."""
+    return (tensor.half() if tensor.is_floating_point() else tensor).numpy()
+
+
+def stored(path, layers=None):
+    """The generator whose weights were kept in the file `path`. `layers` as in `generator`."""
+    make = generator(KEPT[0], layers)
+    with np.load(path, allow_pickle=False) as arrays:
+        make.load_state_dict({name: torch.from_numpy(arrays[name]) for name in arrays})
+    return make
 
 
 def grey(pictures):
@@ -206,11 +229,13 @@ def main(arguments=None):
     parser.add_argument("to", type=Path)
     parser.add_argument("--stops", type=int, nargs="+", default=[250, 500, 1000, 2000, 4000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--batches", type=int, nargs="+", default=[64, 4])
     options = parser.parse_args(arguments)
-    result = experiment(stops=options.stops, seeds=options.seeds)
+    chosen = {name: getattr(options, name) for name in ("stops", "seeds", "batches")}
+    result, weights = experiment(**chosen)
+    flags = (f" --{name} {' '.join(map(str, values))}" for name, values in chosen.items())
     result["made with"] = {
-        "command": "python -m instnorm_lab.training.gan book/data/gan.json "
-        f"--stops {' '.join(map(str, options.stops))} --seeds {' '.join(map(str, options.seeds))}",
+        "command": "python -m instnorm_lab.training.gan book/data/gan.json" + "".join(flags),
         "versions": {
             "python": platform.python_version(),
             "numpy": np.__version__,
@@ -220,6 +245,8 @@ def main(arguments=None):
     }
     options.to.parent.mkdir(parents=True, exist_ok=True)
     options.to.write_text(json.dumps(result, separators=(",", ":")) + "\n", encoding="utf-8")
+    if weights:
+        np.savez_compressed(options.to.with_suffix(".npz"), **weights)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,47 @@
+"""Weight demodulation: normalise the weights by the statistics their output is expected to have."""
+
+from .arguments import check_eps, check_floating
+
+
+def demodulate(weight, style, *, eps=1e-8):
+    """Weights of a convolution, scaled by a style and then brought back to unit norm.
+
+    w'[n,o,i,k] = style[n,i] * weight[o,i,k],   w'' = w' / sqrt(Σ_ik w'[n,o,i,k]² + eps)
+
+    with k for the positions of the kernel. If the inputs are independent, with mean 0 and variance
+    1, the root is the standard deviation of output o, so w'' yields outputs of unit variance: what
+    instance norm brings about by measuring, this brings about in expectation. At eps = 0 a
+    positive factor of style[n] changes nothing; one of the input passes through.
+
+    Source: Karras et al. 2020, arXiv:1912.04958, equations 1 and 3.
+
+    Parameters
+    ----------
+    weight : (O, I, *kernel) float array
+    style : (N, I) float array, a factor for each image and input channel
+    eps : float, not negative
+
+    Returns
+    -------
+    weights : (N, O, I, *kernel) array like weight, a set for each image
+
+    Raises
+    ------
+    TypeError : weight or style is not a floating-point array, or eps is not a number
+    ValueError : a shape does not fit, or eps is negative
+    """
+    check_floating("weight", weight)
+    check_floating("style", style)
+    check_eps(eps)
+    if weight.ndim < 2:
+        raise ValueError(f"weight must have shape (O, I, *kernel); got {weight.shape}")
+    inputs, kernel = weight.shape[1], weight.ndim - 2
+    if style.ndim != 2 or style.shape[1] != inputs:
+        raise ValueError(
+            f"style must have shape (N, {inputs}), one factor per image and input channel of "
+            f"weight; got {style.shape}"
+        )
+    factors = style.astype("float64").reshape(len(style), 1, inputs, *(1,) * kernel)
+    scaled = factors * weight.astype("float64")
+    power = (scaled**2).sum(axis=tuple(range(2, scaled.ndim)), keepdims=True)
+    return (scaled / (power + eps) ** 0.5).astype(weight.dtype)
