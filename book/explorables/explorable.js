@@ -3,8 +3,8 @@
 /** A slider, with its label before it and its value behind it. */
 export const slider = (key, label, min, max, step) => `
 <div class="ex-slider">
-  <label for="">${label}</label>
-  <input type="range" name="${key}" min="${min}" max="${max}" step="${step}">
+  <label><span>${label}</span>
+    <input type="range" name="${key}" min="${min}" max="${max}" step="${step}"></label>
   <output aria-live="off"></output>
 </div>`;
 
@@ -39,29 +39,34 @@ export const numbers = (labels, key) => `
 <dl class="ex-numbers">${Object.entries(labels)
   .map(
     ([name, label]) => `
-  <div${name === key ? ' class="ex-key"' : ""}><dt>${label}</dt><dd data-name="${name}"></dd></div>`,
+  <div class="${name === key ? "ex-key" : ""}">
+    <dt>${label}</dt><dd data-name="${name}"></dd></div>`,
   )
   .join("")}
 </dl>`;
 
 /** A picture, to be painted by `paint`. */
 export const canvas = (name, title, alt) => `
-<div class="ex-panel">
+<div>
   <div class="ex-title">${title}</div>
   <canvas role="img" data-name="${name}" aria-label="${alt}"></canvas>
 </div>`;
 
-/** A photograph that Python sent: its size, and its pixels in [0, 1]. */
-export function photograph({ shape: [height, width], uint8 }) {
+/** A photograph that Python sent: its width, its pixels as bytes, and the same in [0, 1]. */
+export function photograph({ shape: [, width], uint8 }) {
   const bytes = Uint8Array.from(atob(uint8), (character) => character.charCodeAt(0));
-  return { width, height, pixels: Float64Array.from(bytes, (value) => value / 255) };
+  return { width, bytes, pixels: Float64Array.from(bytes, (value) => value / 255) };
 }
 
+const pictures = new WeakMap(); // of each canvas, to be painted over in the next frame
+
 /** Paint values in grey: black at `low`, white at `high`, clear where there is no number. */
-export function paint(canvas, values, [low, high], width = canvas.width) {
-  const height = values.length / width;
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const picture = new ImageData(width, height);
+export function paint(canvas, values, [low, high], width) {
+  if (!pictures.has(canvas)) {
+    Object.assign(canvas, { width, height: values.length / width });
+    pictures.set(canvas, new ImageData(canvas.width, canvas.height));
+  }
+  const picture = pictures.get(canvas);
   const { data } = picture;
   const scale = 255 / (high - low || 1);
   for (let i = 0; i < values.length; i += 1) {
@@ -88,15 +93,36 @@ export function short(value) {
   return size >= 100 ? fixed(value, 0) : value.toPrecision(3).replace("-", "−");
 }
 
+// New text makes the browser lay out the figure anew, even where it is the old text.
+function write(node, text) {
+  if (node.textContent !== String(text)) node.textContent = text;
+}
+
+// Set a control, and the value behind it if it is a slider.
+function put(control, value, text) {
+  if (typeof value === "boolean") control.checked = value;
+  else control.value = value;
+  if (control.type !== "range") return;
+  control.setAttribute("aria-valuetext", text);
+  write(control.closest(".ex-slider").querySelector("output"), text);
+}
+
+// What a control says, as a value like the one that it had at first.
+function read(control, like) {
+  if (typeof like === "boolean") return control.checked;
+  return typeof like === "number" ? Number(control.value) : control.value;
+}
+
 /**
  * The default export of an explorable.
  *
  * start:   its state, which the model may begin otherwise. "Reset" leads back to the beginning. A
  *          control has the name of what it sets.
  * html:    its drawings and controls, or a function of the model that gives them.
- * connect: a function, called once with {el, model, parts, state, change, redraw}, that gives
- *          draw(state). `parts` are the elements with a data-name. change(values) sets parts of the
- *          state; with no values, it says that a drag is over.
+ * connect: a function, called once, that gives draw(state). It receives el and model; `parts`, the
+ *          elements with a data-name; state(); move(values), which sets some of the state in the
+ *          middle of a drag; change(values), the same when a control comes to rest; redraw(); and
+ *          `ended`, an AbortSignal.
  * draw:    paints, and returns {numbers, values, summary}: texts for the numbers, for the sliders'
  *          values where they are not those of the state, and for the ear when a control comes to rest.
  */
@@ -119,12 +145,13 @@ export function explorable({ start, html, connect }) {
     );
 
     let spoken = "";
+
     function draw() {
       const now = state();
-      const { numbers = {}, values = {}, summary = "" } = drawState(now);
-      for (const [name, text] of Object.entries(numbers)) parts[name].textContent = text;
-      for (const key of controls) show(form.elements[key], now[key], values[key] ?? String(now[key]));
-      spoken = summary;
+      const { numbers = {}, values = {}, summary: words = "" } = show(now);
+      for (const [name, text] of Object.entries(numbers)) write(parts[name], text);
+      for (const key of controls) put(form.elements[key], now[key], values[key] ?? String(now[key]));
+      spoken = words;
     }
 
     // However many changes there are, one drawing a frame.
@@ -136,18 +163,22 @@ export function explorable({ start, html, connect }) {
       });
     }
 
-    function change(values = {}) {
+    function move(values) {
       for (const [key, value] of Object.entries(values)) model.set(key, value);
+    }
+
+    function change(values = {}) {
+      move(values);
       model.save_changes();
       // Spoken when a control comes to rest, not at every step of a drag.
       requestAnimationFrame(() => (summary.textContent = spoken));
     }
 
-    const ui = { el, model, parts, state, change, redraw };
-    const drawState = await connect(ui);
+    const end = new AbortController();
+    const show = await connect({ el, model, parts, state, move, change, redraw, ended: end.signal });
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", ({ target }) => {
-      if (target.name in start) model.set(target.name, read(target, start[target.name]));
+      if (target.name in start) move({ [target.name]: read(target, start[target.name]) });
     });
     form.addEventListener("change", ({ target }) => {
       if (target.name in start) change();
@@ -157,6 +188,7 @@ export function explorable({ start, html, connect }) {
 
     draw();
     return () => {
+      end.abort();
       cancelAnimationFrame(frame);
       for (const key of keys) model.off(`change:${key}`, redraw);
     };

@@ -3,11 +3,11 @@
 //
 // Model, all optional: direction and tilt in degrees, over ("nothing", "pictures" or "lamps").
 
-const START = { direction: 200, tilt: 25, over: "nothing" };
-const SLIDERS = [
-  { key: "direction", label: "Lamp from", max: 360, step: 5 },
-  { key: "tilt", label: "Lamp tilted by", max: 35, step: 1 },
-];
+import {
+  buttons, canvas, explorable, fixed, numbers, paint, select, slider,
+} from "./explorable.js";
+import { instanceNorm, moments } from "./statistics.js";
+
 const WAYS = {
   nothing: "nothing",
   pictures: "each picture (instance norm)",
@@ -67,17 +67,7 @@ export function pictures({ normals, albedo }, lamps) {
 }
 
 /** Instance norm of each picture, over its pixels, with eps = 0. */
-export function overPictures(images) {
-  return images.map((image) => {
-    let sum = 0;
-    for (const v of image) sum += v;
-    const mean = sum / image.length;
-    let squares = 0;
-    for (const v of image) squares += (v - mean) ** 2;
-    const rstd = 1 / Math.sqrt(squares / image.length);
-    return image.map((v) => (v - mean) * rstd);
-  });
-}
+export const overPictures = (images) => images.map((image) => instanceNorm(image, 0));
 
 /** Each pixel over the root of the sum of its squares over the lamps; black stays black. */
 export function overLamps(images) {
@@ -114,8 +104,11 @@ export function photometricStereo(images, lamps) {
   const albedo = new Float64Array(images[0].length);
   const normals = new Float64Array(3 * albedo.length);
   for (let i = 0; i < albedo.length; i += 1) {
-    const g = inverse.map((row) => row.reduce((s, w, k) => s + w * images[k][i], 0));
-    albedo[i] = Math.hypot(...g);
+    const g = [0, 0, 0];
+    for (let d = 0; d < 3; d += 1) {
+      for (let k = 0; k < images.length; k += 1) g[d] += inverse[d][k] * images[k][i];
+    }
+    albedo[i] = Math.sqrt(g[0] * g[0] + g[1] * g[1] + g[2] * g[2]);
     for (let d = 0; d < 3; d += 1) normals[3 * i + d] = g[d] / (albedo[i] || 1);
   }
   return { normals, albedo };
@@ -156,149 +149,70 @@ export function experiment(scene, { direction, tilt, over }) {
   };
 }
 
-// --- the page -------------------------------------------------------------------------------------
+// --- drawing --------------------------------------------------------------------------------------
 
-const panel = (title, alt) => `
-<div class="ex-panel">
-  <div class="ex-title">${title}</div>
-  <canvas role="img" width="${SIDE}" height="${SIDE}" aria-label="${alt}"></canvas>
-</div>`;
-
-const slider = ({ key, label, max, step }) => `
-<div class="ex-slider">
-  <label><span>${label}</span>
-    <input type="range" name="${key}" min="0" max="${max}" step="${step}"></label>
-  <output aria-live="off"></output>
-</div>`;
-
-const TEMPLATE = `
-<div class="ex-panels ex-three">
-  ${panel("Given", "The picture under your lamp, as the fit receives it")}
-  ${panel("Shape found", "The shape that was found, without paint, lit from the upper left")}
-  ${panel("Paint found", "The albedo that was found")}
-</div>
-<p class="ex-note">Left: the picture under your lamp, as it is handed on; its brightest pixel is
-white. Middle: the normals that were found, lit from the upper left.</p>
-<div class="ex-controls">
-  <div class="ex-choice"><label><span>Normalise over</span>
-    <select name="over">
-      ${Object.entries(WAYS)
-        .map(([value, label]) => `<option value="${value}">${label}</option>`)
-        .join("")}
-    </select></label></div>
-  ${SLIDERS.map(slider).join("")}
-</div>
-<dl class="ex-numbers">
-  <div><dt>Brightness given, mean</dt><dd data-name="mean"></dd></div>
-  <div class="ex-key"><dt>Normals wrong by</dt><dd data-name="error"></dd></div>
-  <div><dt>White : grey (2 is true)</dt><dd data-name="ratio"></dd></div>
-</dl>
-<p class="ex-summary" aria-live="polite"></p>`;
-
-/** Paint P values into a picture: black at `low`, white at `high`, clear beside the ball. */
-function paint(canvas, places, values, low, high) {
-  const context = canvas.getContext("2d");
-  const picture = context.createImageData(SIDE, SIDE);
-  const scale = 255 / (high - low || 1);
-  for (let i = 0; i < places.length; i += 1) {
-    const at = 4 * places[i];
-    picture.data.fill((values[i] - low) * scale, at, at + 3);
-    picture.data[at + 3] = 255;
-  }
-  context.putImageData(picture, 0, 0);
-}
-
-function extremes(values) {
-  let [low, high] = [Infinity, -Infinity];
-  for (const v of values) {
-    low = Math.min(low, v);
-    high = Math.max(high, v);
-  }
-  return [low, high];
-}
-
-const LOOK = lamp(135, 45);
+const EYE = lamp(135, 45); // the light in which the shape that was found is shown
 
 function shade(normals) {
   const out = new Float64Array(normals.length / 3);
-  for (let i = 0; i < out.length; i += 1) {
-    out[i] = LOOK[0] * normals[3 * i] + LOOK[1] * normals[3 * i + 1] + LOOK[2] * normals[3 * i + 2];
-  }
+  for (let i = 0; i < normals.length; i += 1) out[Math.floor(i / 3)] += EYE[i % 3] * normals[i];
   return out;
 }
 
-function render({ model, el }) {
+const least = (values) => values.reduce((a, b) => Math.min(a, b));
+const greatest = (values) => values.reduce((a, b) => Math.max(a, b));
+
+const HTML = `
+<div class="ex-panels ex-three">
+  ${canvas("given", "Given", "The picture under your lamp, as the fit receives it")}
+  ${canvas("shape", "Shape found", "The shape that was found, without paint, lit from the upper left")}
+  ${canvas("paint", "Paint found", "The albedo that was found")}
+</div>
+<p class="ex-note">Left: the picture under your lamp, as it is handed on; its brightest pixel is
+white. Middle: the normals that were found, lit from the upper left.</p>
+${select("over", "Normalise over", WAYS)}
+${slider("direction", "Lamp from", 0, 360, 5)}
+${slider("tilt", "Lamp tilted by", 0, 35, 1)}
+${buttons()}
+${numbers(
+  { mean: "Brightness given, mean", ratio: "White : grey (2 is true)", error: "Normals wrong by" },
+  "error",
+)}`;
+
+function connect({ parts }) {
   const scene = ball();
-  el.classList.add("ex");
-  el.innerHTML = TEMPLATE;
-  const canvases = el.querySelectorAll("canvas");
-  const select = el.querySelector("select");
-  const inputs = SLIDERS.map(({ key }) => el.querySelector(`[name=${key}]`));
-  const outputs = el.querySelectorAll("output");
-  const numbers = Object.fromEntries(
-    [...el.querySelectorAll("[data-name]")].map((node) => [node.dataset.name, node]),
-  );
-  const summary = el.querySelector(".ex-summary");
-  const keys = Object.keys(START);
-  const state = () => Object.fromEntries(keys.map((key) => [key, model.get(key) ?? START[key]]));
-
-  function draw() {
-    const now = state();
-    const { picture, normals, albedo, error, ratio } = experiment(scene, now);
-    const [dark, bright] = now.over === "pictures" ? extremes(picture) : [0, extremes(picture)[1]];
-    paint(canvases[0], scene.places, picture, dark, bright);
-    paint(canvases[1], scene.places, shade(normals), 0, 1);
-    paint(canvases[2], scene.places, albedo, 0, extremes(albedo)[1]);
-    const mean = picture.reduce((s, v) => s + v, 0) / picture.length;
-    numbers.mean.textContent = Math.abs(mean).toFixed(2);
-    numbers.error.textContent = `${error.toFixed(1)}°`;
-    numbers.error.dataset.value = error;
-    numbers.ratio.textContent = ratio.toFixed(2);
-    numbers.ratio.dataset.value = ratio;
-    select.value = now.over;
-    inputs.forEach((input, i) => {
-      input.value = now[SLIDERS[i].key];
-      outputs[i].textContent = `${now[SLIDERS[i].key]}°`;
-    });
+  // From the pixels on the ball to a whole picture, which is clear beside it.
+  const picture = new Float64Array(SIDE * SIDE).fill(NaN);
+  function show(name, values, ends) {
+    scene.places.forEach((place, i) => (picture[place] = values[i]));
+    paint(parts[name], picture, ends, SIDE);
   }
 
-  let frame = 0;
-  function schedule() {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      draw();
-    });
-  }
-
-  // Spoken once a control comes to rest, not at every step of a drag.
-  function say() {
-    requestAnimationFrame(() => {
-      const { over } = state();
-      summary.textContent =
-        `Normalised over ${WAYS[over]}: normals wrong by ${numbers.error.textContent}, ` +
-        `white to grey ${numbers.ratio.textContent}.`;
-    });
-  }
-
-  const rest = () => {
-    model.save_changes();
-    say();
-  };
-  inputs.forEach((input, i) => {
-    input.addEventListener("input", () => model.set(SLIDERS[i].key, Number(input.value)));
-    input.addEventListener("change", rest);
-  });
-  select.addEventListener("change", () => {
-    model.set("over", select.value);
-    rest();
-  });
-  for (const key of keys) model.on(`change:${key}`, schedule);
-
-  draw();
-  return () => {
-    cancelAnimationFrame(frame);
-    for (const key of keys) model.off(`change:${key}`, schedule);
+  return ({ direction, tilt, over }) => {
+    const found = experiment(scene, { direction, tilt, over });
+    const { error, ratio } = found;
+    const dark = over === "pictures" ? least(found.picture) : 0;
+    show("given", found.picture, [dark, greatest(found.picture)]);
+    show("shape", shade(found.normals), [0, 1]);
+    show("paint", found.albedo, [0, greatest(found.albedo)]);
+    parts.error.dataset.value = error;
+    parts.ratio.dataset.value = ratio;
+    return {
+      values: { direction: `${direction}°`, tilt: `${tilt}°` },
+      numbers: {
+        mean: fixed(moments(found.picture).mean),
+        ratio: fixed(ratio),
+        error: `${fixed(error, 1)}°`,
+      },
+      summary:
+        `Normalised over ${WAYS[over]}: normals wrong by ${fixed(error, 1)}°, ` +
+        `white to grey ${fixed(ratio)}.`,
+    };
   };
 }
 
-export default { render };
+export default explorable({
+  start: { direction: 200, tilt: 25, over: "nothing" },
+  html: HTML,
+  connect,
+});

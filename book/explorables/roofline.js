@@ -3,6 +3,9 @@
 //
 // Model: optionally device, dtype, direction, side (2 to its power) and planes (likewise).
 
+import { buttons, explorable, select, slider } from "./explorable.js";
+import { axes } from "./plot.js";
+
 // Peak figures from NVIDIA's data sheets: bytes and float32 operations a second. Shared memory is the
 // most that one block can have, in bytes.
 export const DEVICES = {
@@ -131,170 +134,117 @@ export function attainable(device, intensity) {
   return Math.min(device.operations, device.bandwidth * intensity);
 }
 
+// --- drawing --------------------------------------------------------------------------------------
+
+const SIDES = [4, 8, 14, 16, 28, 32, 56, 64, 112, 128, 224, 256, 512, 1024, 2048, 4096, 8192];
+const INTENSITIES = [0.05, 200];
+const PLOT = axes(
+  { label: "operations for each byte", range: INTENSITIES, ticks: [0.1, 1, 10, 100], log: true },
+  { range: [0.05, 200], ticks: [0.1, 1, 10, 100], log: true },
+);
+const TERA = 1e12; // of the vertical axis, in operations a second
+
 const digits = (value) => Number(value.toPrecision(3)).toString();
 
 function bytesText(bytes) {
-  const power = Math.min(3, Math.floor(Math.log10(Math.max(bytes, 1)) / 3));
-  return `${digits(bytes / 1000 ** power)} ${["B", "kB", "MB", "GB"][power]}`;
+  const power = Math.floor(Math.log10(bytes) / 3);
+  return `${digits(bytes / 1000 ** power)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
 }
 
 function timeText(seconds) {
-  return seconds < 1e-3 ? `${digits(seconds * 1e6)} µs` : `${digits(seconds * 1e3)} ms`;
+  const power = Math.max(-3, Math.min(0, Math.floor(Math.log10(seconds) / 3)));
+  return `${digits(seconds / 1000 ** power)} ${["s", "ms", "µs", "ns"][-power]}`;
 }
 
-// The drawing: intensity 0.05 to 200 operations a byte, 0.1 to 200 million million a second.
-const BOX = { left: 46, right: 350, top: 14, bottom: 214 };
-const X = [0.05, 200];
-const Y = [0.05e12, 200e12];
-const along = (v, [low, high]) => Math.log(v / low) / Math.log(high / low);
-const px = (v) => BOX.left + along(v, X) * (BOX.right - BOX.left);
-const py = (v) => BOX.bottom - along(v, Y) * (BOX.bottom - BOX.top);
+const names = (things) =>
+  Object.fromEntries(Object.entries(things).map(([key, { name }]) => [key, name]));
+const mark = (attributes, { shape, hue }) =>
+  `<path class="ex-dot ex-${hue}" ${attributes} d="${shape}"/>`;
 
-function axes() {
-  const x = [0.1, 1, 10, 100].map(
-    (v) => `<path class="ex-grid" d="M${px(v)} ${BOX.top}V${BOX.bottom}"/>
-      <text x="${px(v)}" y="${BOX.bottom + 17}" text-anchor="middle">${v}</text>`,
-  );
-  const y = [0.1, 1, 10, 100].map(
-    (v) => `<path class="ex-grid" d="M${BOX.left} ${py(v * 1e12)}H${BOX.right}"/>
-      <text x="${BOX.left - 6}" y="${py(v * 1e12) + 5}" text-anchor="end">${v}</text>`,
-  );
-  return x.join("") + y.join("");
-}
-
-const select = (key, label, options) => `
-<label class="ex-select"><span>${label}</span>
-  <select name="${key}">${Object.entries(options)
-    .map(([value, text]) => `<option value="${value}">${text}</option>`)
-    .join("")}</select></label>`;
-
-const slider = (key, label, max) => `
-<div class="ex-slider">
-  <label><span>${label}</span>
-    <input type="range" name="${key}" min="0" max="${max}" step="1"></label>
-  <output aria-live="off"></output>
-</div>`;
-
-const SIDES = [4, 8, 14, 16, 28, 32, 56, 64, 112, 128, 224, 256, 512, 1024, 2048, 4096, 8192];
-const STATE = { device: "h100", dtype: "float32", direction: "forward", side: 11, planes: 10 };
-
-const TEMPLATE = `
+const HTML = `
+<div class="ex-drawings">
+  ${PLOT.svg(
+    "plot",
+    "10¹² operations a second",
+    "Roofline: a slope, where memory is the limit, and a flat roof, where arithmetic is; and a " +
+      "mark for each program",
+    `<path class="ex-line ex-blue" data-name="roof"/>
+     ${Object.entries(PROGRAMS)
+       .map(([key, program]) => mark(`data-name="${key}-mark"`, program))
+       .join("")}`,
+  )}
+  <div>
+    <div class="ex-title">Who takes a plane</div>
+    <p class="ex-teams">${Object.keys(TEAMS)
+      .map((kind) => `<span data-name="${kind}">${kind}</span>`)
+      .join("")}</p>
+    <p class="ex-note" data-name="team"></p>
+    <p class="ex-note">A model from data-sheet figures, not a measurement.</p>
+  </div>
+</div>
 <div class="ex-selects">
-  ${select("device", "GPU", Object.fromEntries(Object.entries(DEVICES).map(([k, d]) => [k, d.name])))}
+  ${select("device", "GPU", names(DEVICES))}
   ${select("dtype", "Numbers", { float32: "float32", float16: "float16", bfloat16: "bfloat16" })}
   ${select("direction", "Direction", { forward: "forward", backward: "backward" })}
 </div>
-<div class="ex-controls">
-  ${slider("side", "Side of a plane", SIDES.length - 1)}
-  ${slider("planes", "Planes", 14)}
-</div>
-<p class="ex-teams">${Object.keys(TEAMS)
-  .map((kind) => `<span data-team="${kind}">${kind}</span>`)
-  .join("")}</p>
-<p class="ex-note" data-name="team"></p>
-<svg class="ex-drawing ex-plot" role="img" viewBox="0 0 360 252">
-  ${axes()}
-  <path class="ex-roof ex-curve"/>
-  ${Object.entries(PROGRAMS)
-    .map(([k, { shape, hue }]) => `<path class="ex-mark ex-hue-${hue}" data-mark="${k}" d="${shape}"/>`)
-    .join("")}
-  <text x="${(BOX.left + BOX.right) / 2}" y="248" text-anchor="middle">operations for each byte</text>
-  <text x="${BOX.left + 4}" y="${BOX.top + 4}">10¹² operations a second</text>
-</svg>
+${slider("side", "Side of a plane", 0, SIDES.length - 1, 1)}
+${slider("planes", "Planes", 0, 14, 1)}
+${buttons()}
 <table class="ex-table">
-  <thead><tr><th></th><th>bytes moved</th><th>ops/byte</th><th>at least</th></tr></thead>
+  <thead><tr><th><span class="ex-hidden">Program</span></th>
+    <th>bytes moved</th><th>ops/byte</th><th>at least</th></tr></thead>
   <tbody>${Object.entries(PROGRAMS)
     .map(
-      ([key, { name, hue, shape }]) => `<tr data-program="${key}">
-      <th><svg class="ex-key-mark" viewBox="-8 -8 16 16" aria-hidden="true">
-        <path class="ex-mark ex-hue-${hue}" d="${shape}"/></svg>${name}</th>
-      <td></td><td></td><td></td></tr>`,
+      ([key, program]) => `<tr>
+      <th><svg class="ex-drawing ex-mark" viewBox="-8 -8 16 16" aria-hidden="true">
+        ${mark("", program)}</svg>${program.name}</th>
+      <td data-name="${key}-bytes"></td><td data-name="${key}-intensity"></td>
+      <td data-name="${key}-time"></td></tr>`,
     )
     .join("")}</tbody>
-</table>
-<p class="ex-note">A model from data-sheet figures, not a measurement.</p>
-<p class="ex-summary" aria-live="polite"></p>`;
+</table>`;
 
-function render({ model, el }) {
-  el.classList.add("ex", "ex-roofline");
-  el.innerHTML = TEMPLATE;
-  const fields = Object.fromEntries(
-    Object.keys(STATE).map((key) => [key, el.querySelector(`[name=${key}]`)]),
-  );
-  const outputs = el.querySelectorAll("output");
-  const drawing = el.querySelector(".ex-plot");
-  const summary = el.querySelector(".ex-summary");
-  const value = (key) => model.get(key) ?? STATE[key];
+function connect({ parts }) {
+  return ({ device: deviceName, dtype, direction, side: step, planes }) => {
+    const device = DEVICES[deviceName];
+    const side = SIDES[step];
+    const [rows, length] = [2 ** planes, side * side];
+    const itemsize = ITEMSIZES[dtype];
+    const operations = OPERATIONS[direction] * rows * length;
 
-  function draw() {
-    const state = Object.fromEntries(Object.keys(STATE).map((key) => [key, value(key)]));
-    for (const key of Object.keys(STATE)) fields[key].value = state[key];
-    const device = DEVICES[state.device];
-    const side = SIDES[state.side];
-    const [rows, length] = [2 ** state.planes, side * side];
-    const itemsize = ITEMSIZES[state.dtype];
-    const arrays = ARRAYS[state.direction];
-    const operations = OPERATIONS[state.direction] * rows * length;
-    outputs[0].textContent = `${side} × ${side}`;
-    outputs[1].textContent = rows;
-
-    const { kind } = plan(device, rows, length, itemsize, arrays);
-    const again = readAgain(device, rows, length, itemsize, arrays);
-    for (const node of el.querySelectorAll("[data-team]")) {
-      node.classList.toggle("ex-chosen", node.dataset.team === kind);
-    }
+    const { kind } = plan(device, rows, length, itemsize, ARRAYS[direction]);
+    const again = readAgain(device, rows, length, itemsize, ARRAYS[direction]);
+    for (const each of Object.keys(TEAMS)) parts[each].classList.toggle("ex-chosen", each === kind);
     const repeat = again > 0 ? ` ${digits(100 * again)} % of it finds no room, and is read again.` : "";
-    el.querySelector("[data-name=team]").textContent =
-      `A plane has ${bytesText(length * itemsize)}; ${TEAMS[kind]} takes it.${repeat}`;
 
-    const ridge = device.operations / device.bandwidth;
-    el.querySelector(".ex-roof").setAttribute(
-      "d",
-      `M${px(X[0])} ${py(attainable(device, X[0]))}L${px(ridge)} ${py(device.operations)}H${BOX.right}`,
-    );
-    const moved = traffic(device, rows, length, itemsize, state.direction);
-    const times = {};
+    const roof = [INTENSITIES[0], device.operations / device.bandwidth, INTENSITIES[1]];
+    const speed = (intensity) => attainable(device, intensity);
+    parts.roof.setAttribute("d", PLOT.path(roof.map((v) => [v, speed(v) / TERA])));
+    const numbers = {
+      team: `A plane has ${bytesText(length * itemsize)}; ${TEAMS[kind]} takes it.${repeat}`,
+    };
+    const moved = traffic(device, rows, length, itemsize, direction);
     for (const [program, bytes] of Object.entries(moved)) {
       const intensity = operations / bytes;
-      const speed = attainable(device, intensity);
-      times[program] = timeText(operations / speed);
-      const at = `translate(${px(intensity).toFixed(1)} ${py(speed).toFixed(1)})`;
-      el.querySelector(`[data-mark=${program}]`).setAttribute("transform", at);
-      const cells = el.querySelectorAll(`[data-program=${program}] td`);
-      const texts = [bytesText(bytes), digits(intensity), times[program]];
-      cells.forEach((cell, i) => (cell.textContent = texts[i]));
-      cells[0].dataset.value = bytes;
+      const place = [PLOT.x(intensity), PLOT.y(speed(intensity) / TERA)];
+      parts[`${program}-mark`].setAttribute("transform", `translate(${place})`);
+      numbers[`${program}-bytes`] = bytesText(bytes);
+      numbers[`${program}-intensity`] = digits(intensity);
+      numbers[`${program}-time`] = timeText(operations / speed(intensity));
     }
-    const spoken =
-      `${device.name}, ${rows} planes of ${side} by ${side}: ${kind}. ` +
-      `At least ${times.ours}; PyTorch ${times.torch}; step by step ${times.steps}.`;
-    drawing.setAttribute("aria-label", `Roofline. ${spoken}`);
-    return spoken;
-  }
-
-  let frame = 0;
-  function schedule() {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      draw();
-    });
-  }
-
-  for (const [key, field] of Object.entries(fields)) {
-    const isNumber = field.type === "range";
-    field.addEventListener("input", () => model.set(key, isNumber ? Number(field.value) : field.value));
-    // Spoken once a control comes to rest.
-    field.addEventListener("change", () => {
-      model.save_changes();
-      summary.textContent = draw();
-    });
-    model.on(`change:${key}`, schedule);
-  }
-  draw();
-  return () => {
-    cancelAnimationFrame(frame);
-    for (const key of Object.keys(STATE)) model.off(`change:${key}`, schedule);
+    return {
+      values: { side: `${side} × ${side}`, planes: String(rows) },
+      numbers,
+      summary:
+        `${device.name}, ${rows} planes of ${side} by ${side}: ${kind}. At least ` +
+        `${numbers["ours-time"]}; PyTorch ${numbers["torch-time"]}; ` +
+        `step by step ${numbers["steps-time"]}.`,
+    };
   };
 }
 
-export default { render };
+export default explorable({
+  start: { device: "h100", dtype: "float32", direction: "forward", side: 11, planes: 10 },
+  html: HTML,
+  connect,
+});

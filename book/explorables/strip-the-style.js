@@ -1,65 +1,26 @@
 // Strip the style: give a photograph another contrast, brightness and gamma, and see what
 // instance normalisation leaves of that.
 //
-// Model: image {shape: [H, W], uint8: base64}, and optionally gain, offset and gamma.
+// Model: image, a grey photograph, and optionally gain, offset and gamma.
 
-const EPS = 1e-5;
-const SLIDERS = [
-  { key: "gain", label: "Contrast", symbol: "a", min: 0.2, max: 2, value: 1 },
-  { key: "offset", label: "Brightness", symbol: "b", min: -0.5, max: 0.5, value: 0 },
-  { key: "gamma", label: "Gamma", symbol: "g", min: 0.2, max: 3, value: 1 },
-];
-const STEP = 0.05;
+import {
+  buttons, canvas, explorable, fixed, numbers, paint, photograph, slider,
+} from "./explorable.js";
+import { histogramPlot, outline } from "./plot.js";
+import { histogram, instanceNorm, moments } from "./statistics.js";
+
+const GREYS = Float64Array.from({ length: 256 }, (_, level) => level / 255);
 const BINS = 64;
-// What the histograms and pictures show, before and after; values beyond fall into the end bins.
-const BEFORE = {
-  title: "Restyled",
-  alt: "The restyled photograph",
-  bins: [-0.5, 2],
-  picture: [0, 1],
-};
-const AFTER = {
-  title: "Normalised",
-  alt: "The restyled photograph after instance normalisation",
-  bins: [-3.5, 3.5],
-  picture: [-2.5, 2.5],
-};
+const HEIGHT = 60; // of a bin that holds everything; the tallest has about a tenth
+// What the pictures and histograms show, before and after; values beyond fall into the end bins.
+const BEFORE = { picture: [0, 1], bins: [-0.5, 2] };
+const AFTER = { picture: [-2.5, 2.5], bins: [-3.5, 3.5] };
 
 /** a x^g + b, in floating point and not clipped, so that an affine change is exactly affine. */
 export function restyle(x, { gain, offset, gamma }) {
   const y = new Float64Array(x.length);
   for (let i = 0; i < x.length; i += 1) y[i] = gain * x[i] ** gamma + offset;
   return y;
-}
-
-/** Mean and biased variance, of the values less the first one: large offsets then cost nothing. */
-function moments(x) {
-  const shift = x[0];
-  let sum = 0;
-  for (let i = 0; i < x.length; i += 1) sum += x[i] - shift;
-  const mean = sum / x.length;
-  let squares = 0;
-  for (let i = 0; i < x.length; i += 1) squares += (x[i] - shift - mean) ** 2;
-  return { shift, mean, variance: squares / x.length };
-}
-
-/** Instance normalisation of one plane, as `instnorm.instance_norm` computes it. */
-export function instanceNorm(x, eps = EPS) {
-  const { shift, mean, variance } = moments(x);
-  const rstd = 1 / Math.sqrt(variance + eps);
-  const y = new Float64Array(x.length);
-  for (let i = 0; i < x.length; i += 1) y[i] = (x[i] - shift - mean) * rstd;
-  return y;
-}
-
-/** How many values fall into each of equal bins on [low, high]; the end bins take what is beyond. */
-export function histogram(x, bins, [low, high]) {
-  const counts = new Array(bins).fill(0);
-  const scale = bins / (high - low);
-  for (let i = 0; i < x.length; i += 1) {
-    counts[Math.min(bins - 1, Math.max(0, Math.floor((x[i] - low) * scale)))] += 1;
-  }
-  return counts;
 }
 
 /** Root of the mean squared difference. */
@@ -69,156 +30,59 @@ export function rms(x, y) {
   return Math.sqrt(squares / x.length);
 }
 
-function decode({ shape: [height, width], uint8 }) {
-  const bytes = Uint8Array.from(atob(uint8), (c) => c.charCodeAt(0));
-  return { width, height, pixels: Float64Array.from(bytes, (v) => v / 255) };
-}
-
-const panel = ({ title, bins: [low, high] }) => `
-<div class="ex-panel">
-  <div class="ex-title">${title}</div>
-  <canvas role="img"></canvas>
-  <svg class="ex-histogram" role="img" viewBox="0 0 ${BINS} 24" preserveAspectRatio="none">
-    <path class="ex-bars"/><path class="ex-ghost"/>
-  </svg>
-  <div class="ex-axis"><span>${low}</span><span>${(low + high) / 2}</span><span>${high}</span></div>
+const panel = (name, title, alt, [low, high]) => `
+<div>
+  ${canvas(name, title, alt)}
+  ${histogramPlot(`${name}-bars`, BINS, [low, (low + high) / 2, high], `Histogram: ${alt}`)}
 </div>`;
 
-const slider = ({ key, label, symbol, min, max }) => `
-<div class="ex-slider">
-  <label><span>${label} <i>${symbol}</i></span>
-    <input type="range" name="${key}" min="${min}" max="${max}" step="${STEP}"></label>
-  <output aria-live="off"></output>
-</div>`;
-
-const TEMPLATE = `
+const HTML = `
 <div class="ex-panels">
-  ${panel(BEFORE)}
-  ${panel(AFTER)}
+  ${panel("before", "Restyled", "The restyled photograph", BEFORE.bins)}
+  ${panel("after", "Normalised", "The restyled photograph after instance normalisation", AFTER.bins)}
 </div>
 <p class="ex-note">Outline: the untouched photograph. Heights follow the square root of the counts.</p>
-<div class="ex-controls">
-  ${SLIDERS.map(slider).join("")}
-  <button type="button">Reset</button>
-</div>
-<dl class="ex-numbers">
-  <div><dt>Mean</dt><dd data-name="mean"></dd></div>
-  <div><dt>Std</dt><dd data-name="std"></dd></div>
-  <div class="ex-key"><dt>Distance once both are normalised</dt><dd data-name="residual"></dd></div>
-</dl>
-<p class="ex-summary" aria-live="polite"></p>`;
+${slider("gain", "Contrast <i>a</i>", 0.2, 2, 0.05)}
+${slider("offset", "Brightness <i>b</i>", -0.5, 0.5, 0.05)}
+${slider("gamma", "Gamma <i>g</i>", 0.2, 3, 0.05)}
+${buttons()}
+${numbers(
+  { mean: "Mean", std: "Deviation", residual: "Distance once both are normalised" },
+  "residual",
+)}`;
 
-function paint(canvas, x, [low, high]) {
-  const context = canvas.getContext("2d");
-  const picture = context.createImageData(canvas.width, canvas.height);
-  const { data } = picture;
-  const scale = 255 / (high - low);
-  for (let i = 0; i < x.length; i += 1) {
-    const grey = (x[i] - low) * scale; // clipped where it is stored, for the eye only
-    data[4 * i] = grey;
-    data[4 * i + 1] = grey;
-    data[4 * i + 2] = grey;
-    data[4 * i + 3] = 255;
-  }
-  context.putImageData(picture, 0, 0);
-}
-
-// The square root keeps small bins in sight beside tall ones.
-function outline(counts, total) {
-  const bars = counts.map((n, i) => `V${(24 - 60 * Math.sqrt(n / total)).toFixed(2)}H${i + 1}`);
-  return `M0 24${bars.join("")}V24`;
-}
-
-function render({ model, el }) {
-  const { width, height, pixels } = decode(model.get("image"));
+function connect({ model, parts }) {
+  const { width, bytes, pixels } = photograph(model.get("image"));
   const reference = instanceNorm(pixels);
+  const bars = (x, { bins }) => outline(histogram(x, BINS, bins), x.length, HEIGHT);
+  parts["before-bars-ghost"].setAttribute("d", bars(pixels, BEFORE));
+  parts["after-bars-ghost"].setAttribute("d", bars(reference, AFTER));
 
-  el.classList.add("ex");
-  el.innerHTML = TEMPLATE;
-  const sides = [...el.querySelectorAll(".ex-panel")].map((box, i) => ({
-    ...[BEFORE, AFTER][i],
-    untouched: [pixels, reference][i],
-    canvas: box.querySelector("canvas"),
-    svg: box.querySelector("svg"),
-    bars: box.querySelector(".ex-bars"),
-    ghost: box.querySelector(".ex-ghost"),
-  }));
-  for (const { canvas, svg, ghost, bins, untouched, alt } of sides) {
-    Object.assign(canvas, { width, height });
-    canvas.setAttribute("aria-label", alt);
-    svg.setAttribute("aria-label", `Histogram: ${alt}`);
-    ghost.setAttribute("d", outline(histogram(untouched, BINS, bins), untouched.length));
-  }
-  const outputs = el.querySelectorAll("output");
-  const inputs = SLIDERS.map(({ key }) => el.querySelector(`[name=${key}]`));
-  const numbers = Object.fromEntries(
-    [...el.querySelectorAll("[data-name]")].map((node) => [node.dataset.name, node]),
-  );
-  const summary = el.querySelector(".ex-summary");
-
-  function style() {
-    return Object.fromEntries(SLIDERS.map(({ key, value }) => [key, model.get(key) ?? value]));
-  }
-
-  function draw() {
-    const x = restyle(pixels, style());
+  return ({ gain, offset, gamma }) => {
+    // A photograph has 256 greys at most: each is restyled once.
+    const greys = restyle(GREYS, { gain, offset, gamma });
+    const x = pixels.map((_, i) => greys[bytes[i]]);
     const y = instanceNorm(x);
-    const { shift, mean, variance } = moments(x);
-    [x, y].forEach((z, i) => {
-      const { canvas, bars, bins, picture } = sides[i];
-      paint(canvas, z, picture);
-      bars.setAttribute("d", outline(histogram(z, BINS, bins), z.length));
-    });
+    paint(parts.before, x, BEFORE.picture, width);
+    paint(parts.after, y, AFTER.picture, width);
+    parts["before-bars"].setAttribute("d", bars(x, BEFORE));
+    parts["after-bars"].setAttribute("d", bars(y, AFTER));
+    const { mean, variance } = moments(x);
     const residual = rms(y, reference);
-    numbers.mean.textContent = (shift + mean).toFixed(3);
-    numbers.std.textContent = Math.sqrt(variance).toFixed(3);
-    numbers.residual.textContent = residual.toFixed(3);
-    numbers.residual.dataset.value = residual;
-    inputs.forEach((input, i) => {
-      const value = style()[SLIDERS[i].key];
-      input.value = value;
-      outputs[i].textContent = value.toFixed(2);
-    });
-  }
-
-  let frame = 0;
-  function schedule() {
-    frame ||= requestAnimationFrame(() => {
-      frame = 0;
-      draw();
-    });
-  }
-
-  // Spoken once a slider comes to rest, not at every step of a drag.
-  function say() {
-    requestAnimationFrame(() => {
-      const { gain, offset, gamma } = style();
-      summary.textContent =
-        `Contrast ${gain.toFixed(2)}, brightness ${offset.toFixed(2)}, gamma ${gamma.toFixed(2)}: ` +
-        `after normalisation, the distance is ${numbers.residual.textContent}.`;
-    });
-  }
-
-  inputs.forEach((input, i) => {
-    const { key } = SLIDERS[i];
-    input.addEventListener("input", () => model.set(key, Number(input.value)));
-    input.addEventListener("change", () => {
-      model.save_changes();
-      say();
-    });
-    model.on(`change:${key}`, schedule);
-  });
-  el.querySelector("button").addEventListener("click", () => {
-    for (const { key, value } of SLIDERS) model.set(key, value);
-    model.save_changes();
-    say();
-  });
-
-  draw();
-  return () => {
-    cancelAnimationFrame(frame);
-    for (const { key } of SLIDERS) model.off(`change:${key}`, schedule);
+    parts.residual.dataset.value = residual;
+    const values = { gain: fixed(gain), offset: fixed(offset), gamma: fixed(gamma) };
+    return {
+      values,
+      numbers: {
+        mean: fixed(mean, 3),
+        std: fixed(Math.sqrt(variance), 3),
+        residual: fixed(residual, 3),
+      },
+      summary:
+        `Contrast ${values.gain}, brightness ${values.offset}, gamma ${values.gamma}: ` +
+        `after normalisation, the distance is ${fixed(residual, 3)}.`,
+    };
   };
 }
 
-export default { render };
+export default explorable({ start: { gain: 1, offset: 0, gamma: 1 }, html: HTML, connect });

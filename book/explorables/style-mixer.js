@@ -4,6 +4,8 @@
 // Model: photograph and painting (data: addresses), styles, first, second, megabytes (what has to be
 // loaded before it runs).
 
+import { button, buttons, canvas, check, explorable, fixed, select, slider } from "./explorable.js";
+
 const LONGEST = 256; // pixels: a phone should paint in about a second
 const MULTIPLE = 4; // the network halves the picture twice, and doubles it twice
 
@@ -53,52 +55,41 @@ export function pale(x, c) {
   return x.map((value) => c * value + (1 - c) / 2);
 }
 
-const select = (name, label, styles) => `
-<label class="ex-select"><span>${label}</span><select name="${name}">
-  ${Array.from({ length: styles }, (_, s) => `<option value="${s}">style ${s}</option>`).join("")}
-</select></label>`;
-
-const slider = (name, label, min) => `
-<div class="ex-slider">
-  <label><span>${label}</span>
-    <input type="range" name="${name}" min="${min}" max="1" step="0.05"></label>
-  <output aria-live="off"></output>
-</div>`;
-
-const template = (styles, megabytes) => `
-<div class="ex-panels">
-  <div><div class="ex-title">Photograph</div>
-    <canvas role="img" data-name="photograph" aria-label="The photograph"></canvas></div>
-  <div><div class="ex-title">Painting</div>
-    <canvas role="img" data-name="painting" aria-label="The painting"></canvas></div>
-</div>
-<p class="ex-note" role="status"></p>
-<button type="button">Load the network (${megabytes} MB)</button>
-<fieldset disabled>
-  <div class="ex-selects">
-    ${select("first", "From", styles)}
-    ${select("second", "to", styles)}
-  </div>
-  ${slider("t", "How far", 0)}
-  ${slider("contrast", "Contrast", 0.05)}
-  <label class="ex-check"><input type="checkbox" name="fade">
-    Cross-fade two paintings instead</label>
-  <label class="ex-file"><span>Your own picture</span>
-    <input type="file" name="file" accept="image/*"></label>
-</fieldset>`;
-
 const HELLO = "The painting is a still until the network is here. It runs in this page.";
 const SORRY =
   "The network could not be loaded. It needs a page from a web server, and a browser that knows " +
   "WebAssembly. The pictures above are a still.";
 
-function imageFrom(source) {
-  return new Promise((resolve, reject) => {
-    const image = new Image();
-    image.onload = () => resolve(image);
-    image.onerror = () => reject(new Error("This file is not a picture that the browser knows."));
-    image.src = source;
+function html(model) {
+  const styles = Array.from({ length: model.get("styles") }, (_, s) => [s, `style ${s}`]);
+  return `
+<div class="ex-panels">
+  ${canvas("photograph", "Photograph", "The photograph")}
+  ${canvas("painting", "Painting", "The painting")}
+</div>
+<p class="ex-note" role="status" data-name="status">${HELLO}</p>
+<div class="ex-buttons">${button("load", `Load the network (${model.get("megabytes")} MB)`)}</div>
+<fieldset data-name="controls" disabled>
+  <div class="ex-selects">
+    ${select("first", "From", Object.fromEntries(styles))}
+    ${select("second", "to", Object.fromEntries(styles))}
+  </div>
+  ${slider("t", "How far", 0, 1, 0.05)}
+  ${slider("contrast", "Contrast", 0.05, 1, 0.05)}
+  ${check("crossFade", "Cross-fade two paintings instead")}
+  <label class="ex-file">Your own picture
+    <input type="file" data-name="file" accept="image/*"></label>
+  ${buttons()}
+</fieldset>`;
+}
+
+async function imageFrom(source) {
+  const image = new Image();
+  image.src = source;
+  await image.decode().catch(() => {
+    throw new Error("This file is not a picture that the browser knows.");
   });
+  return image;
 }
 
 /** Show a picture, scaled to fit, and return it. */
@@ -118,46 +109,30 @@ function show(canvas, { width, height }, planes) {
   canvas.getContext("2d").putImageData(new ImageData(toPixels(planes), width, height), 0, 0);
 }
 
-async function render({ model, el }) {
+async function connect({ model, parts, state, redraw, ended }) {
+  const { photograph, painting, status, load, controls, file, reset } = parts;
   const styles = model.get("styles");
-  el.classList.add("ex");
-  el.innerHTML = template(styles, model.get("megabytes"));
-  const find = (name) => el.querySelector(`[name=${name}], [data-name=${name}]`);
-  const status = el.querySelector(".ex-note");
-  const button = el.querySelector("button");
-  const controls = el.querySelector("fieldset");
-  const [photograph, painting] = ["photograph", "painting"].map(find);
-  const [first, second, t, contrast, fading, file] = [
-    "first",
-    "second",
-    "t",
-    "contrast",
-    "fade",
-    "file",
-  ].map(find);
-  Object.assign(first, { value: model.get("first") });
-  Object.assign(second, { value: model.get("second") });
-  Object.assign(t, { value: 0.5 });
-  Object.assign(contrast, { value: 1 });
-
-  let picture = await draw(photograph, model.get("photograph"));
+  const own = await draw(photograph, model.get("photograph"));
   await draw(painting, model.get("painting"));
-  status.textContent = HELLO;
+  let picture = own;
+
+  // --- the network, in a thread of its own --------------------------------------------------------
 
   let worker = null;
   let waiting = null; // what to do with the worker's next answer
+  ended.addEventListener("abort", () => worker?.terminate());
 
   function fail() {
     worker?.terminate();
     worker = null;
-    button.hidden = true;
+    load.hidden = true;
     controls.disabled = true;
     status.textContent = SORRY;
     waiting?.reject(new Error(SORRY));
   }
 
-  function load() {
-    button.disabled = true;
+  load.addEventListener("click", () => {
+    load.disabled = true;
     status.textContent = "Loading …";
     try {
       worker = new Worker(new URL("painter.js", import.meta.url), { type: "module" });
@@ -172,85 +147,79 @@ async function render({ model, el }) {
       else if (data.ready) begin();
       else status.textContent = `Loading … ${(data.loaded / 1e6).toFixed(0)} MB`;
     };
-  }
+  });
 
   function begin() {
-    button.hidden = true;
+    load.hidden = true;
     controls.disabled = false;
-    repaint();
+    redraw();
   }
 
-  function paint(image, { width, height }, weights) {
+  function run(image, { width, height }, weights) {
     return new Promise((resolve, reject) => {
       waiting = { resolve, reject };
       worker.postMessage({ image, width, height, weights });
     });
   }
 
-  // The latest wish is painted; those that were overtaken are not.
-  let busy = false;
-  let wished = false;
+  // --- painting -----------------------------------------------------------------------------------
 
-  async function repaint() {
-    for (const input of [t, contrast]) {
-      const output = input.closest(".ex-slider").querySelector("output");
-      output.textContent = Number(input.value).toFixed(2);
-    }
-    if (controls.disabled) return;
-    wished = busy;
+  async function repaint({ first, second, t, contrast, crossFade }) {
+    const start = performance.now();
+    const current = picture; // the reader may choose another while this one is painted
+    const planes = pale(current.planes, contrast);
+    show(photograph, current, planes);
+    const at = (far) => run(planes, current, mix(first, second, far, styles));
+    show(painting, current, crossFade ? fade(await at(0), await at(1), t) : await at(t));
+    painting.setAttribute(
+      "aria-label",
+      `The photograph painted ${Math.round(100 * (1 - t))} % in style ${first} and ` +
+        `${Math.round(100 * t)} % in style ${second}`,
+    );
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    status.textContent = `Painted in ${seconds} seconds, on this computer.`;
+    painting.dataset.painted = Number(painting.dataset.painted ?? 0) + 1;
+  }
+
+  // The latest wish is painted; those that were overtaken are not.
+  let [busy, wished] = [false, false];
+  async function wish() {
+    wished = true;
     if (busy) return;
     busy = true;
-    try {
-      const start = performance.now();
-      const current = picture; // the reader may choose another while this one is painted
-      const planes = pale(current.planes, Number(contrast.value));
-      show(photograph, current, planes);
-      const [a, b, far] = [first, second, t].map((control) => Number(control.value));
-      const image = fading.checked
-        ? fade(
-            await paint(planes, current, mix(a, b, 0, styles)),
-            await paint(planes, current, mix(a, b, 1, styles)),
-            far,
-          )
-        : await paint(planes, current, mix(a, b, far, styles));
-      show(painting, current, image);
-      painting.setAttribute(
-        "aria-label",
-        `The photograph painted ${Math.round(100 * (1 - far))} % in style ${a} and ` +
-          `${Math.round(100 * far)} % in style ${b}`,
-      );
-      const seconds = ((performance.now() - start) / 1000).toFixed(1);
-      status.textContent = `Painted in ${seconds} seconds, on this computer.`;
-      painting.dataset.painted = Number(painting.dataset.painted ?? 0) + 1;
-    } catch {
-      return; // the status says it
-    } finally {
-      busy = false;
-    }
-    if (wished) {
+    while (wished && worker) {
       wished = false;
-      repaint();
+      await repaint(state()).catch(() => {}); // the status says what was wrong
     }
+    busy = false;
   }
 
-  button.addEventListener("click", load);
-  for (const control of [first, second, t, contrast, fading]) {
-    control.addEventListener("input", repaint);
-  }
   file.addEventListener("change", async () => {
     if (!file.files.length) return;
     const source = URL.createObjectURL(file.files[0]);
     try {
       picture = await draw(photograph, source);
-      repaint();
+      redraw();
     } catch (error) {
       status.textContent = error.message;
     } finally {
       URL.revokeObjectURL(source);
     }
   });
-  repaint();
-  return () => worker?.terminate();
+  reset.addEventListener("click", () => {
+    picture = own;
+    file.value = "";
+    redraw();
+  });
+
+  return ({ t, contrast }) => {
+    if (!controls.disabled) wish();
+    return { values: { t: fixed(t), contrast: fixed(contrast) } };
+  };
 }
 
-export default { render };
+export default explorable({
+  start: { first: 0, second: 1, t: 0.5, contrast: 1, crossFade: false },
+  html,
+  connect,
+});

@@ -16,14 +16,10 @@ from .compare import agree
 from .exercise import Aspect, Exercise, Misconception, Pace, Property
 from .standardising import (
     BATCH,
-    FAINT,
-    FLAT,
     IMAGE_PROPERTIES,
     PAIR,
     bright,
     counts,
-    faint_pictures,
-    lifted,
     one_pass,
     only_rescaled,
     scale_only,
@@ -31,6 +27,10 @@ from .standardising import (
     standardise,
 )
 from .the_algorithm import (
+    EPS,
+    EVERY_PLANE,
+    LARGE_OFFSET,
+    NEW_ARRAY,
     affine,
     affine_by,
     per_channel,
@@ -369,13 +369,7 @@ def wrong(name, standardiser, says, loses):
 
 
 BLOCKED_ASPECTS = (
-    Aspect(
-        "every-plane",
-        1,
-        "Each plane, that is each channel of each image, is standardised by itself.",
-        public=(plain({"x": BATCH}),),
-        hidden=lambda rng: [plain({"x": counts(rng, some_shape(rng))}) for _ in range(4)],
-    ),
+    EVERY_PLANE,
     Aspect(
         "affine",
         1,
@@ -383,28 +377,9 @@ BLOCKED_ASPECTS = (
         public=({"x": PAIR, "gamma": np.array([2.0, -0.5]), "beta": np.array([10.0, 20.0])},),
         hidden=lambda rng: [with_affine(rng, bright(rng, some_shape(rng))) for _ in range(3)],
     ),
-    Aspect(
-        "eps",
-        1,
-        "eps is added to the variance, inside the root; a flat plane becomes beta.",
-        public=(plain({"x": FAINT, "eps": 1e-3}), plain({"x": FAINT}), plain({"x": FLAT})),
-        hidden=lambda rng: [plain(arguments) for arguments in faint_pictures(rng)],
-    ),
-    Aspect(
-        "large-offset",
-        1,
-        "A mean a million times the spread costs no digits.",
-        public=(plain({"x": 3.7e9 + 1.1 * PAIR}),),
-        hidden=lambda rng: [plain({"x": lifted(rng, some_shape(rng))}) for _ in range(3)],
-    ),
-    Aspect(
-        "array",
-        1,
-        "Right values, in a new float64 array of x's shape; no argument is changed.",
-        public=(plain({"x": PAIR}),),
-        hidden=lambda rng: [plain({"x": bright(rng, some_shape(rng))}) for _ in range(2)],
-        strict=True,
-    ),
+    EPS,
+    LARGE_OFFSET,
+    NEW_ARRAY,
     Aspect(
         "speed",
         2,
@@ -612,13 +587,7 @@ PORTABLE_ASPECTS = (
         public=({"x": PAIR, "gamma": np.array([2.0, -0.5]), "beta": np.array([10.0, 20.0])},),
         hidden=lambda rng: [with_affine(rng, bright(rng, some_shape(rng))) for _ in range(3)],
     ),
-    Aspect(
-        "eps",
-        1,
-        "eps is added to the variance, inside the root; a flat plane becomes beta.",
-        public=(plain({"x": FAINT, "eps": 1e-3}), plain({"x": FAINT}), plain({"x": FLAT})),
-        hidden=lambda rng: [plain(arguments) for arguments in faint_pictures(rng)],
-    ),
+    EPS,
     Aspect(
         "dtype",
         2,

@@ -6,8 +6,7 @@ What disturbs a whole turn leaves its ratio alone; what disturbs half of one spo
 not the median of ROUNDS. Who is found slow is tried again, for a machine can be busy for as long.
 
 The clock runs while the function itself does, not during the copying around it. It is the one of
-the processor, which other programs do not move; only for a function that works in another process
-it is the one on the wall.
+the processor, which other programs hardly move.
 """
 
 import statistics
@@ -31,7 +30,7 @@ def speed_of(function, outcome, pace, arguments, returns):
     The turns end as soon as their median is certain to be fast enough, or too slow.
     """
     naive = call(pace.naive, arguments, returns)
-    first = _ratio(function, naive, outcome)
+    first = naive.busy / outcome.busy
     if first < pace.times / HOPELESS:
         return first
     speed = 0.0
@@ -50,13 +49,8 @@ def _race(function, pace, arguments, returns):
         naive, ours = (call(f, turned, returns) for f in (pace.naive, function))
         if ours.failure or not all(map(_agree_in_a_sample, ours.parts, naive.parts)):
             return 0.0  # right once, and not again
-        ratios.append(_ratio(function, naive, ours))
+        ratios.append(naive.busy / ours.busy)
     return statistics.median(ratios)
-
-
-def _ratio(function, naive, ours):
-    elsewhere = hasattr(function, "overhead")  # a proxy, see `call`
-    return naive.seconds / ours.seconds if elsewhere else naive.busy / ours.busy
 
 
 def _turned(value, places):

@@ -137,14 +137,39 @@ def per_image(y, gamma, beta):
     return gamma.reshape(-1, 1, 1, 1) * y + beta.reshape(-1, 1, 1, 1)
 
 
+# Aspects of every answer in which gamma and beta are arrays of the channels.
+EVERY_PLANE = Aspect(
+    "every-plane",
+    1,
+    "Each plane, that is each channel of each image, is standardised by itself.",
+    public=(plain({"x": BATCH}),),
+    hidden=lambda rng: [plain({"x": counts(rng, some_shape(rng))}) for _ in range(4)],
+)
+EPS = Aspect(
+    "eps",
+    1,
+    "eps is added to the variance, inside the root; a flat plane becomes beta.",
+    public=(plain({"x": FAINT, "eps": 1e-3}), plain({"x": FAINT}), plain({"x": FLAT})),
+    hidden=lambda rng: [plain(arguments) for arguments in faint_pictures(rng)],
+)
+LARGE_OFFSET = Aspect(
+    "large-offset",
+    1,
+    "A mean a million times the spread costs no digits.",
+    public=(plain({"x": 3.7e9 + 1.1 * PAIR}),),
+    hidden=lambda rng: [plain({"x": lifted(rng, some_shape(rng))}) for _ in range(3)],
+)
+NEW_ARRAY = Aspect(
+    "array",
+    1,
+    "Right values, in a new float64 array of x's shape; no argument is changed.",
+    public=(plain({"x": PAIR}),),
+    hidden=lambda rng: [plain({"x": bright(rng, some_shape(rng))}) for _ in range(2)],
+    strict=True,
+)
+
 VECTORISED_ASPECTS = (
-    Aspect(
-        "every-plane",
-        1,
-        "Each plane, that is each channel of each image, is standardised by itself.",
-        public=(plain({"x": BATCH}),),
-        hidden=lambda rng: [plain({"x": counts(rng, some_shape(rng))}) for _ in range(4)],
-    ),
+    EVERY_PLANE,
     Aspect(
         "affine",
         2,
@@ -156,28 +181,9 @@ VECTORISED_ASPECTS = (
         ),
         hidden=lambda rng: [with_affine(rng, bright(rng, some_shape(rng))) for _ in range(4)],
     ),
-    Aspect(
-        "eps",
-        1,
-        "eps is added to the variance, inside the root; a flat plane becomes beta.",
-        public=(plain({"x": FAINT, "eps": 1e-3}), plain({"x": FAINT}), plain({"x": FLAT})),
-        hidden=lambda rng: [plain(arguments) for arguments in faint_pictures(rng)],
-    ),
-    Aspect(
-        "large-offset",
-        1,
-        "A mean a million times the spread costs no digits.",
-        public=(plain({"x": 3.7e9 + 1.1 * PAIR}),),
-        hidden=lambda rng: [plain({"x": lifted(rng, some_shape(rng))}) for _ in range(3)],
-    ),
-    Aspect(
-        "array",
-        1,
-        "Right values, in a new float64 array of x's shape; no argument is changed.",
-        public=(plain({"x": PAIR}),),
-        hidden=lambda rng: [plain({"x": bright(rng, some_shape(rng))}) for _ in range(2)],
-        strict=True,
-    ),
+    EPS,
+    LARGE_OFFSET,
+    NEW_ARRAY,
 )
 VECTORISED_ALL = tuple(aspect.name for aspect in VECTORISED_ASPECTS)
 
