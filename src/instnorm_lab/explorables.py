@@ -8,6 +8,7 @@ import base64
 import html
 import io
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,7 @@ def widget(name, **model):
         key: traitlets.Any(default_value=value).tag(sync=True)
         for key, value in _jsonable(model).items()
     }
-    body["_esm"] = _module(name)
+    body["_esm"] = _alone(_module(name))
     body["_css"] = MODULES / "explorable.css"
     return type("ExplorableWidget", (anywidget.AnyWidget,), body)()
 
@@ -128,6 +129,20 @@ def _module(name):
             f"name must be an explorable in {MODULES} ({', '.join(known)}); got {name!r}"
         )
     return MODULES / f"{name}.js"
+
+
+def _alone(module):
+    """The text of a module, with those that it imports within it: a widget has no folder.
+
+    Only imports that stand alone are taken in. "Style mixer" starts a network from a file beside
+    it, and stays a still in a notebook.
+    """
+
+    def address(match):
+        text = _alone(module.with_name(match[1]))
+        return f"data:text/javascript;base64,{base64.b64encode(text.encode()).decode()}"
+
+    return re.sub(r'(?<=from ")\./([\w-]+\.js)(?=")', address, module.read_text())
 
 
 def _jsonable(model):

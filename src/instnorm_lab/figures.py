@@ -16,6 +16,8 @@ _PT = 1.6
 
 #: Images with fewer pixels a side than this are diagrams of arrays: their pixels stay square.
 _PHOTOGRAPH = 64
+#: A grey image with more greys than this is a photograph, if it is large enough.
+_GREYS = 32
 
 
 def show(fig, *, alt):
@@ -127,23 +129,23 @@ def _own_ids(root):
 
 
 def _shrink(image):
-    """Re-encode an embedded RGBA image: exactly where it has few colours, else as WebP."""
+    """Re-encode an embedded RGBA image: a photograph as WebP, all else exactly."""
     from PIL import Image
 
     kind, data = "png", image.get("href").partition(",")[2]
     with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
         opaque = picture.getextrema()[-1][0] == 255
         picture = picture.convert("RGB") if opaque else picture.copy()
-    few = picture.getcolors(256) is not None
-    if opaque and few:
-        red, green, blue = picture.split()
-        grey = red.tobytes() == green.tobytes() == blue.tobytes()
-        picture = red if grey else picture.quantize(256, dither=Image.Dither.NONE)
-    elif opaque:
+    red, green, blue = picture.split()[:3]
+    grey = red.tobytes() == green.tobytes() == blue.tobytes()
+    smooth = min(picture.size) >= _PHOTOGRAPH
+    # A colour map has no more than 256 colours, and a photograph more, or as many greys.
+    if opaque and picture.getcolors(_GREYS if smooth and grey else 256) is None:
         kind = "webp"
+    elif opaque:
+        picture = red if grey else picture.quantize(256, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    picture.save(buffer, format=kind, **({"quality": 90} if kind == "webp" else {"optimize": True}))
+    picture.save(buffer, format=kind, **({"quality": 85} if kind == "webp" else {"optimize": True}))
     text = base64.b64encode(buffer.getvalue()).decode()
     image.set("href", f"data:image/{kind};base64,{text}")
-    smooth = min(picture.size) >= _PHOTOGRAPH
     image.set("style", f"image-rendering: {'auto' if smooth else 'pixelated'}")

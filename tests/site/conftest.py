@@ -1,18 +1,29 @@
 """A served copy of the built book, a browser to read it in, and Node for its scripts."""
 
 import functools
+import json
 import os
+import re
 import shutil
+import subprocess
 import threading
+from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import numpy as np
 import playwright
 import pytest
+import yaml
 from playwright.sync_api import sync_playwright
+
+from instnorm_lab import explorables
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
+BASE = yaml.safe_load((ROOT / "_config.yml").read_text())["html"]["baseurl"]
+FOLDER = urlsplit(BASE).path.rstrip("/")  # of the server, in which the book is published
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -24,15 +35,39 @@ QUIET = [
 ]
 
 
+def moved(path):
+    """Whether a page only leads to another one."""
+    return path.stat().st_size < 2000 and 'http-equiv="refresh"' in path.read_text()
+
+
 def pytest_generate_tests(metafunc):
-    """A test that asks for a `page_name` runs once for each page of the built book."""
+    """Run a test that asks for a `page_name` on each page of the built book, and one that asks for
+    `explorable_name` on each explorable."""
     if "page_name" in metafunc.fixturenames:
         pages = sorted(BUILT.rglob("*.html"))
-        names = [p.relative_to(BUILT).as_posix() for p in pages if "_static" not in p.parts]
+        ours = [p for p in pages if not {"_static", "lite"}.intersection(p.parts)]
+        pages = [p for p in ours if not moved(p)]
+        names = [p.relative_to(BUILT).as_posix() for p in pages]
         metafunc.parametrize("page_name", names or ["index.html"])
+    if "explorable_name" in metafunc.fixturenames:
+        metafunc.parametrize("explorable_name", explorables.names())
 
 
 class Handler(SimpleHTTPRequestHandler):
+    """A plain web server, which answers with the book's own page 404."""
+
+    def translate_path(self, path):
+        return super().translate_path(path.removeprefix(FOLDER))
+
+    def send_error(self, code, *args, **kwargs):
+        path = Path(self.directory) / "404.html"
+        page = path.read_bytes() if path.is_file() else b""
+        self.send_response(code)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
     def log_message(self, *args):
         pass
 
@@ -45,14 +80,26 @@ def built():
     return BUILT
 
 
-@pytest.fixture(scope="session")
-def site(built):
-    """Address of the built book, served on this machine."""
-    handler = functools.partial(Handler, directory=built)
+@contextmanager
+def served(folder):
+    """Address of a folder, served on this machine."""
+    handler = functools.partial(Handler, directory=folder)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
         server.shutdown()
+
+
+@pytest.fixture
+def serve():
+    return served
+
+
+@pytest.fixture(scope="session")
+def site(built):
+    """Address of the built book."""
+    with served(built) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -86,8 +133,114 @@ def visit(browser, site):
         context.close()
 
 
+class Explorable:
+    """An explorable that runs in a page."""
+
+    def __init__(self, box):
+        self.box, self.page = box, box.page
+
+    def settle(self):
+        """Wait for one frame that schedules the drawing, and one for it to be over."""
+        self.page.evaluate(
+            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+
+    def press(self, label, key, times=1):
+        """Press a key on a slider."""
+        self.box.get_by_role("slider", name=label).focus()
+        for _ in range(times):
+            self.page.keyboard.press(key)
+        self.settle()
+
+    def click(self, label):
+        """Press Enter on a button."""
+        self.box.get_by_role("button", name=label).press("Enter")
+        self.settle()
+
+    def text(self, name):
+        return self.box.locator(f"[data-name={name}]").inner_text().replace("−", "-")
+
+    def number(self, name):
+        return float(self.text(name))
+
+    def value(self, name):
+        """A number in full, where the page has it."""
+        return float(self.box.locator(f"[data-name={name}]").get_attribute("data-value"))
+
+    def pictures(self):
+        """What is on its canvases."""
+        return self.box.locator("canvas").evaluate_all("all => all.map((c) => c.toDataURL())")
+
+    def spoken(self):
+        return self.box.locator(".ex-summary").inner_text()
+
+
 @pytest.fixture(scope="session")
-def node():
-    """The Node binary that the playwright package brings."""
-    driver = Path(playwright.__file__).parent / "driver"
-    return next(path for path in (driver / "node", driver / "node.exe") if path.is_file())
+def page_of(built):
+    """The page of each explorable."""
+    pages = {}
+    for path in sorted(built.rglob("*.html")):
+        for name in re.findall(r'data-explorable="([\w-]+)"', path.read_text()):
+            pages[name] = path.relative_to(built).as_posix()
+    return pages
+
+
+@pytest.fixture
+def mounted(visit, page_of):
+    """Open the page of an explorable and wait until it runs: `mounted("epsilon", width=320)`."""
+
+    def start(name, **options):
+        assert name in page_of, f"no page of the built book holds {name}"
+        box = visit(page_of[name], **options).locator(f"[data-explorable='{name}']")
+        box.scroll_into_view_if_needed()
+        box.page.locator(f"[data-explorable='{name}'][data-mounted]").wait_for()
+        return Explorable(box)
+
+    return start
+
+
+# Reads [module, name, arguments] line by line, and answers with the result of the function (or the
+# value, if it is none): typed arrays go in as {floats} and come back as lists.
+SERVE = """
+import { createInterface } from "node:readline";
+const into = (key, value) => (value?.floats ? Float64Array.from(value.floats) : value);
+const out = (key, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
+for await (const line of createInterface({ input: process.stdin })) {
+  const [url, name, given] = JSON.parse(line, into);
+  try {
+    const value = (await import(url))[name];
+    const result = typeof value === "function" ? value(...given) : value;
+    console.log(JSON.stringify({ result }, out));
+  } catch (error) {
+    console.log(JSON.stringify({ error: error.stack }));
+  }
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def js():
+    """Functions of the explorables, run by the Node that the playwright package brings.
+
+    `js("epsilon")("gain", 0.1, 0)` is what `gain(0.1, 0)` of epsilon.js returns. Arrays of floats
+    become a Float64Array, row by row; everything else is sent as JSON.
+    """
+    folder = Path(playwright.__file__).parent / "driver"
+    node = next(path for path in (folder / "node", folder / "node.exe") if path.is_file())
+    command = [node, "--input-type=module", "--eval", SERVE]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+
+    def packed(array):
+        return {"floats": np.asarray(array, float).ravel().tolist()}
+
+    with subprocess.Popen(command, text=True, **pipes) as process:
+
+        def call(module, name, *args):
+            url = (explorables.MODULES / f"{module}.js").as_uri()
+            print(json.dumps([url, name, args], default=packed), file=process.stdin, flush=True)
+            answer = json.loads(process.stdout.readline())
+            assert "error" not in answer, answer["error"]
+            return answer["result"]
+
+        yield lambda module: functools.partial(call, module)
+        process.stdin.close()

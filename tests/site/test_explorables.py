@@ -1,124 +1,136 @@
-"""The explorables in a browser: by keyboard, by touch, and without JavaScript."""
+"""What holds for every explorable: by keyboard, by touch, in both themes, and without JavaScript.
 
-import pytest
+A new module in book/explorables is tested here without further ado.
+"""
 
-PAGE = "principles/the-algorithm.html"
+from pathlib import Path
 
+from instnorm_lab import style
 
-@pytest.fixture
-def explorable(visit):
-    """Open the page with "Strip the style" and wait until it runs."""
-
-    def start(**options):
-        page = visit(PAGE, **options)
-        box = page.locator("[data-explorable='strip-the-style']")
-        box.scroll_into_view_if_needed()
-        page.locator("[data-explorable='strip-the-style'][data-mounted]").wait_for()
-        return box
-
-    return start
-
-
-def residual(box):
-    return float(box.locator("[data-name=residual]").get_attribute("data-value"))
-
-
-def number(box, name):
-    return float(box.locator(f"[data-name={name}]").inner_text())
-
-
-def press(box, slider, key, times=1):
-    box.get_by_label(slider).focus()
-    for _ in range(times):
-        box.page.keyboard.press(key)
-    # One frame to schedule the drawing, one for it to be over.
-    box.page.evaluate("new Promise((f) => requestAnimationFrame(() => requestAnimationFrame(f)))")
-
-
-def test_contrast_and_brightness_leave_no_trace(explorable):
-    box = explorable()
-    mean, std = number(box, "mean"), number(box, "std")
-    assert residual(box) == 0
-    press(box, "Contrast", "ArrowLeft", 8)
-    assert number(box, "std") == pytest.approx(0.6 * std, abs=1e-3)
-    assert 0 < residual(box) < 1e-3
-    press(box, "Brightness", "ArrowRight", 6)
-    assert number(box, "mean") == pytest.approx(0.6 * mean + 0.3, abs=1e-3)
-    assert 0 < residual(box) < 1e-3
+# What a reader can see of it change.
+SHOWN = """box => [
+  ...[...box.querySelectorAll("form > :not(.ex-summary)")].map((part) => part.innerText),
+  ...[...box.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL()),
+  ...[...box.querySelectorAll("svg")].map((svg) => svg.outerHTML),
+]"""
+# The colours of its text and lines.
+COLOURS = """box => {
+  const texts = [...box.querySelectorAll(":not(option, svg *)")].filter((e) =>
+    e.checkVisibility() && [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()));
+  const lines = [...box.querySelectorAll("svg :is(path, circle, text)")];
+  const all = [
+    ...texts.map((e) => getComputedStyle(e).color),
+    ...lines.flatMap((e) => [getComputedStyle(e).fill, getComputedStyle(e).stroke]),
+    getComputedStyle(box.querySelector(".ex")).backgroundColor,
+  ];
+  return [...new Set(all)].filter((c) => c !== "none" && c !== "rgba(0, 0, 0, 0)");
+}"""
+# The second where the first finds the control at its end, or chosen already.
+KEYS = {
+    "button": ["Enter"],
+    "checkbox": ["Space"],
+    "radio": ["Space", "ArrowDown"],
+    "range": ["ArrowLeft", "ArrowRight"],
+    "select": ["ArrowDown", "ArrowUp"],
+}
 
 
-def test_gamma_leaves_a_trace(explorable):
-    box = explorable()
-    press(box, "Gamma", "ArrowRight", 10)
-    assert residual(box) > 0.05
-    press(box, "Gamma", "ArrowRight", 10)
-    assert residual(box) > 0.1
+def rgb(colour):
+    return "rgb({}, {}, {})".format(*bytes.fromhex(colour[1:]))
 
 
-def test_pictures_and_histograms_follow_the_sliders(explorable):
-    box = explorable()
-
-    def state():
-        pictures = box.page.evaluate(
-            "[...document.querySelectorAll('.ex canvas')].map((canvas) => canvas.toDataURL())"
-        )
-        return pictures, [bars.get_attribute("d") for bars in box.locator(".ex-bars").all()]
-
-    (picture, normed), (bars, _) = state()
-    press(box, "Contrast", "ArrowLeft", 8)
-    (other_picture, other_normed), (other_bars, other_normed_bars) = state()
-    assert picture != other_picture
-    assert bars != other_bars
-    press(box, "Gamma", "ArrowRight", 10)
-    (_, last_normed), (_, last_normed_bars) = state()
-    assert other_normed != last_normed
-    assert other_normed_bars != last_normed_bars
-    assert normed != last_normed
+def operate(each, control):
+    """Use a control by keyboard. Returns whether that changed what is shown."""
+    control.focus()
+    before = each.box.evaluate(SHOWN)
+    for key in KEYS[control.get_attribute("type") or control.evaluate("(e) => e.localName")]:
+        each.page.keyboard.press(key)
+        each.settle()
+        if each.box.evaluate(SHOWN) != before:
+            return True
+    return False
 
 
-def test_reset_goes_back(explorable):
-    box = explorable()
-    press(box, "Gamma", "ArrowRight", 10)
-    press(box, "Contrast", "ArrowRight", 3)
-    box.get_by_role("button", name="Reset").press("Enter")
-    box.page.wait_for_function("document.querySelector('[data-name=residual]').dataset.value == 0")
-    values = [slider.input_value() for slider in box.get_by_role("slider").all()]
-    assert values == ["1", "0", "1"]
-    assert box.locator("output").all_inner_texts() == ["1.00", "0.00", "1.00"]
+def test_everything_answers_to_the_keyboard_in_either_theme(mounted, explorable_name):
+    complaints = []
+
+    def watch(page):
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda each: each.type == "log" or complaints.append(each.text))
+
+    each = mounted(explorable_name, watch=watch, reduced_motion="reduce", color_scheme="light")
+    reset = each.box.locator("[data-name=reset]")
+    assert reset.inner_text() == "Reset"
+    goes_back = reset.is_enabled()
+    beginning = each.box.evaluate(SHOWN)
+    controls = ":is(input, select, button):enabled:visible:not([data-name=reset])"
+    for control in each.box.locator(controls).all():
+        assert operate(each, control), control.evaluate("(e) => e.outerHTML")
+    assert each.box.evaluate("(box) => box.getAnimations({ subtree: true }).length") == 0
+    if goes_back:
+        assert each.spoken()
+        assert operate(each, reset)
+        assert each.box.evaluate(SHOWN) == beginning
+
+    for theme, palette in (("light", style.LIGHT), ("dark", style.DARK)):
+        each.page.evaluate("(theme) => (document.documentElement.dataset.theme = theme)", theme)
+        each.settle()
+        assert set(each.box.evaluate(COLOURS)) <= {rgb(colour) for colour in palette.values()}
+    if goes_back:
+        assert operate(each, each.box.locator(controls).first)
+    assert not complaints
 
 
-def test_result_is_spoken_when_a_slider_comes_to_rest(explorable):
-    box = explorable()
-    summary = box.locator("[aria-live=polite]")
-    assert summary.inner_text() == ""
-    press(box, "Gamma", "ArrowRight", 10)
-    shown = box.locator("[data-name=residual]").inner_text()
-    assert "gamma 1.50" in summary.inner_text()
-    assert shown in summary.inner_text()
-
-
-def test_targets_are_as_large_as_a_finger(explorable):
-    box = explorable(width=320, has_touch=True, is_mobile=True)
-    targets = [*box.get_by_role("slider").all(), *box.get_by_role("button").all()]
-    assert len(targets) == 4
-    for target in targets:
+def test_it_fits_a_small_telephone_and_a_finger(mounted, explorable_name):
+    each = mounted(explorable_name, width=320, has_touch=True, is_mobile=True)
+    assert each.page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert each.box.evaluate(
+        """(box) => [...box.querySelectorAll("*")].every((e) =>
+          !e.checkVisibility() || e.closest(".ex-summary, .ex-hidden")
+          || e.getBoundingClientRect().right <= 320)"""
+    )
+    targets = each.box.locator(":is([type=range], select, button, label:has(input)):visible")
+    for target in targets.all():
+        if target.locator("input[type=range]").count():
+            continue  # the label of a slider, which has a size of its own
         size = target.bounding_box()
-        assert size["height"] >= 44
-        assert size["width"] >= 44
+        assert size["height"] >= 44, target.inner_text()
+        assert size["width"] >= 44, target.inner_text()
+    for slider in each.box.locator("[type=range]").all():
+        # A finger that moves down the page scrolls it, even over a slider.
+        assert slider.evaluate("(e) => getComputedStyle(e).touchAction") == "pan-y"
+    slider = each.box.locator("[type=range]:enabled").first
+    if slider.count():
+        slider.scroll_into_view_if_needed()
+        size, before = slider.bounding_box(), slider.input_value()
+        part = 0.2 if float(before) > float(slider.get_attribute("max")) / 2 else 0.8
+        x, y = size["x"] + part * size["width"], size["y"] + size["height"] / 2
+        each.page.touchscreen.tap(x, y)
+        each.settle()
+        assert slider.input_value() != before
 
 
-def test_slider_moves_by_touch(explorable):
-    box = explorable(width=390, has_touch=True, is_mobile=True)
-    slider = box.get_by_label("Gamma")
-    slider.scroll_into_view_if_needed()
-    size = slider.bounding_box()
-    box.page.touchscreen.tap(size["x"] + 0.9 * size["width"], size["y"] + size["height"] / 2)
-    box.page.wait_for_function("document.querySelector('[data-name=residual]').dataset.value > 0.1")
+def test_a_figure_stands_there_without_javascript(visit, page_of, explorable_name):
+    page = visit(page_of[explorable_name], java_script_enabled=False)
+    box = page.locator(f"[data-explorable='{explorable_name}']")
+    figure = box.locator(".explorable-fallback svg.figure")
+    assert figure.is_visible()
+    assert figure.bounding_box()["width"] > 200
+    assert len(figure.get_attribute("aria-label")) > 60
+    assert box.get_by_text("A still of a figure").is_visible()
+    assert box.locator(".ex").count() == 0
+    caption = page.locator("figure", has=box).locator("figcaption")
+    assert "?" in caption.inner_text()
 
 
-def test_many_changes_make_one_drawing_a_frame(explorable):
-    box = explorable()
-    drawings = box.page.evaluate(
+def test_its_arithmetic_is_tested(explorable_name):
+    name = f"test_{explorable_name.replace('-', '_')}_arithmetic.py"
+    assert (Path(__file__).parent / name).is_file()
+
+
+def test_many_changes_make_one_drawing_a_frame(mounted):
+    each = mounted("strip-the-style")
+    drawings = each.page.evaluate(
         """() => new Promise((done) => {
           const slider = document.querySelector(".ex [name=gamma]");
           let drawings = 0;
@@ -126,7 +138,7 @@ def test_many_changes_make_one_drawing_a_frame(explorable):
           count.observe(document.querySelector(".ex-bars"), { attributes: true });
           for (let i = 0; i < 20; i += 1) {
             slider.value = 1 + i / 20;
-            slider.dispatchEvent(new Event("input"));
+            slider.dispatchEvent(new Event("input", { bubbles: true }));
           }
           requestAnimationFrame(() => requestAnimationFrame(() => done(drawings)));
         })"""
@@ -134,27 +146,18 @@ def test_many_changes_make_one_drawing_a_frame(explorable):
     assert drawings == 1
 
 
-def test_fall_back_figure_shows_without_javascript(visit):
-    page = visit(PAGE, java_script_enabled=False)
-    figure = page.locator(".explorable-fallback svg.figure")
-    assert figure.is_visible()
-    assert figure.bounding_box()["width"] > 200
-    assert page.get_by_text("A still of a figure with sliders").is_visible()
-    assert page.locator(".ex").count() == 0
-
-
-def test_fall_back_figure_stays_when_the_module_fails(browser, site):
-    context = browser.new_context()
-    page = context.new_page()
+def test_fall_back_figure_stays_when_the_module_fails(visit, page_of):
     warnings = []
-    page.on("console", lambda message: warnings.append(message.text))
-    page.route(
-        "**/strip-the-style.js*",
-        lambda route: route.fulfill(body="export default {};", content_type="text/javascript"),
-    )
-    page.goto(f"{site}/{PAGE}")
+
+    def spoil(page):
+        page.on("console", lambda message: warnings.append(message.text))
+        page.route(
+            "**/strip-the-style.js*",
+            lambda route: route.fulfill(body="export default {};", content_type="text/javascript"),
+        )
+
+    page = visit(page_of["strip-the-style"], watch=spoil)
     page.locator(".explorable").scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     assert page.locator(".explorable-fallback svg.figure").is_visible()
     assert any("could not start" in text for text in warnings)
-    context.close()

@@ -1,57 +1,29 @@
 """What the explorable "photometric-stereo" computes, against the reference kernels."""
 
-import json
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from instnorm import instance_norm
 from instnorm.photometric import observation_normalise, photometric_stereo, render
 
-MODULE = (
-    Path(__file__).resolve().parents[2] / "book" / "explorables" / "photometric-stereo.js"
-).as_uri()
-# The functions of the module are in scope as `m`. Typed arrays become lists on the way out.
-CALL = """
-import {{ readFileSync }} from "node:fs";
-const m = await import({module});
-const args = JSON.parse(readFileSync(0, "utf8"));
-const plain = (key, value) => (ArrayBuffer.isView(value) ? Array.from(value) : value);
-console.log(JSON.stringify(({expression})(...args), plain));
-"""
 SIDE = 20
 
 
 @pytest.fixture
-def js(node):
-    """The value of a JavaScript function, given as its text, for JSON arguments."""
-
-    def call(expression, *args):
-        code = CALL.format(module=json.dumps(MODULE), expression=expression)
-        run = subprocess.run(
-            [node, "--input-type=module", "--eval", code],
-            input=json.dumps(args),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return json.loads(run.stdout)
-
-    return call
+def js(js):
+    return js("photometric-stereo")
 
 
 @pytest.fixture
 def scene(js):
     """Normals (3, 1, P), albedo (1, P), and the P places in the picture."""
-    found = js(f"() => m.ball({SIDE})")
+    found = js("ball", SIDE)
     normals = np.array(found["normals"]).reshape(-1, 3).T[:, None]
     return normals, np.array(found["albedo"])[None], np.array(found["places"])
 
 
 def lamps_of(js, places):
-    return np.array(js("(places) => places.map((p) => m.lamp(...p))", places))
+    return np.array([js("lamp", *place) for place in places])
 
 
 LAMPS = [[200, 25], [0, 30], [120, 30], [240, 30]]
@@ -85,25 +57,24 @@ def test_the_ball_is_a_ball_and_nowhere_in_shadow(js, scene):
 def test_pictures_are_the_kernels(js, scene):
     normals, albedo, _ = scene
     lamps = lamps_of(js, LAMPS)
-    shown = js(f"(lamps) => m.pictures(m.ball({SIDE}), lamps)", lamps.tolist())
+    shown = js("pictures", js("ball", SIDE), lamps.tolist())
     np.testing.assert_allclose(np.array(shown)[:, None], render(normals, albedo, lamps), atol=1e-14)
 
 
 def test_both_ways_to_normalise_are_the_kernels(js, rng):
     images = rng.random((4, 1, 50))
     images[:, 0, 7] = 0
-    pack = "(images) => m.{}(images.map((i) => Float64Array.from(i)))"
-    over_pictures = js(pack.format("overPictures"), images[:, 0].tolist())
+    over_pictures = js("overPictures", list(images[:, 0]))
     expected = instance_norm(images[None], eps=0)[0, :, 0]
     np.testing.assert_allclose(over_pictures, expected, rtol=1e-10, atol=1e-12)
-    over_lamps = js(pack.format("overLamps"), images[:, 0].tolist())
+    over_lamps = js("overLamps", list(images[:, 0]))
     np.testing.assert_allclose(over_lamps, observation_normalise(images)[:, 0], rtol=1e-12)
 
 
 def test_the_fit_is_the_kernels(js, rng):
     images, lamps = rng.standard_normal((5, 1, 40)), rng.standard_normal((5, 3))
     images[:, 0, 3] = 0
-    found = js("m.photometricStereo", images[:, 0].tolist(), lamps.tolist())
+    found = js("photometricStereo", images[:, 0].tolist(), lamps.tolist())
     normals, albedo = photometric_stereo(images, lamps)
     np.testing.assert_allclose(found["albedo"], albedo[0], rtol=1e-9)
     np.testing.assert_allclose(
@@ -122,9 +93,7 @@ def test_the_experiment_is_what_the_kernels_say(js, scene, over):
         "lamps": lambda: observation_normalise(images),
     }[over]()
     found, found_albedo = photometric_stereo(given, lamps)
-    shown = js(
-        f"(over) => m.experiment(m.ball({SIDE}), {{ direction: 200, tilt: 25, over }})", over
-    )
+    shown = js("experiment", js("ball", SIDE), {"direction": 200, "tilt": 25, "over": over})
     white = albedo == 0.9
     assert shown["error"] == pytest.approx(angles(found, normals).mean(), abs=1e-5)
     assert shown["ratio"] == pytest.approx(found_albedo[white].mean() / found_albedo[~white].mean())

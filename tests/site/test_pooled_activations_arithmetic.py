@@ -1,21 +1,10 @@
 """What "Pooled activations" computes, against the reference kernels."""
 
-import json
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from instnorm import batch_norm, group_norm, instance_norm, layer_norm
 
-MODULE = Path(__file__).parents[2] / "book" / "explorables" / "pooled-activations.js"
-CALL = f"""
-import {{ readFileSync }} from "node:fs";
-const module = await import({json.dumps(MODULE.resolve().as_uri())});
-const [name, args] = JSON.parse(readFileSync(0, "utf8"));
-console.log(JSON.stringify(module[name](...args)));
-"""
 KERNELS = {
     ("IN", 1): instance_norm,
     ("LN", 1): layer_norm,
@@ -29,18 +18,8 @@ SHAPE = (3, 6, 2, 5)
 
 
 @pytest.fixture
-def js(node):
-    def call(name, *args):
-        run = subprocess.run(
-            [node, "--input-type=module", "--eval", CALL],
-            input=json.dumps([name, args]),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return json.loads(run.stdout)
-
-    return call
+def js(js):
+    return js("pooled-activations")
 
 
 @pytest.mark.parametrize("method", KERNELS, ids=str)

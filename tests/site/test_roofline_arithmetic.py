@@ -1,21 +1,9 @@
 """What "Roofline" computes, against the plans of the kernels."""
 
-import json
-import subprocess
-from pathlib import Path
-
 import pytest
 
 from instnorm.rows import teams
 
-MODULE = Path(__file__).parents[2] / "book" / "explorables" / "roofline.js"
-CALL = f"""
-import {{ readFileSync }} from "node:fs";
-const module = await import({json.dumps(MODULE.resolve().as_uri())});
-const [name, calls] = JSON.parse(readFileSync(0, "utf8"));
-const device = (d) => module.DEVICES[d];
-console.log(JSON.stringify(calls.map(([d, ...rest]) => module[name](device(d), ...rest))));
-"""
 # The same figures as in the module.
 DEVICES = {
     "h100": teams.Device(multiprocessors=132, shared_memory=227 * 1024, has_clusters=True),
@@ -28,20 +16,8 @@ ROWS = [1, 2, 3, 16, 64, 131, 132, 1000, 16384]
 
 
 @pytest.fixture
-def js(node):
-    """Call a function of the module many times: its results, in the order of the arguments."""
-
-    def call(name, calls):
-        run = subprocess.run(
-            [node, "--input-type=module", "--eval", CALL],
-            input=json.dumps([name, calls]),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return json.loads(run.stdout)
-
-    return call
+def js(js):
+    return js("roofline")
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -49,9 +25,10 @@ def js(node):
 @pytest.mark.parametrize("arrays", [1, 2])
 def test_the_teams_are_those_of_the_kernels(js, device, dtype, arrays):
     shapes = [(rows, side * side) for rows in ROWS for side in SIDES]
-    calls = [(device, rows, length, DTYPES[dtype], arrays) for rows, length in shapes]
+    given = js("DEVICES")[device]
     kinds = set()
-    for (rows, length), theirs in zip(shapes, js("plan", calls), strict=True):
+    for rows, length in shapes:
+        theirs = js("plan", given, rows, length, DTYPES[dtype], arrays)
         ours = teams.plan(DEVICES[device], rows, length, dtype, 1, arrays)
         kinds.add(ours.kind)
         assert theirs == {
@@ -68,22 +45,24 @@ def test_the_teams_are_those_of_the_kernels(js, device, dtype, arrays):
 
 
 def test_what_waits_is_read_once(js):
-    small, large = js("readAgain", [("h100", 1000, 512 * 512, 4, 1), ("h100", 4, 8192**2, 4, 1)])
-    assert small == 0
+    h100 = js("DEVICES")["h100"]
+    assert js("readAgain", h100, 1000, 512 * 512, 4, 1) == 0
+    large = js("readAgain", h100, 4, 8192**2, 4, 1)
     plan = teams.plan(DEVICES["h100"], 4, 8192**2, "float32", 1, 1)
     waits = plan.room * plan.threads[1] * plan.blocks * 16
     assert large == pytest.approx(1 - waits / (4 * 8192**2))
 
 
 def test_bytes_are_sweeps_over_the_array(js):
-    forward, backward = js(
-        "traffic", [("h100", 64, 56 * 56, 4, "forward"), ("a100", 64, 56 * 56, 2, "backward")]
-    )
+    devices = js("DEVICES")
+    forward = js("traffic", devices["h100"], 64, 56 * 56, 4, "forward")
+    backward = js("traffic", devices["a100"], 64, 56 * 56, 2, "backward")
     array = 64 * 56 * 56
     assert forward == {"steps": 8 * 4 * array, "torch": 3 * 4 * array, "ours": 2 * 4 * array}
     assert backward == {"steps": 22 * 2 * array, "torch": 5 * 2 * array, "ours": 3 * 2 * array}
 
 
 def test_the_roof(js):
-    speeds = js("attainable", [("h100", 1), ("h100", 20), ("h100", 1000), ("a100", 2)])
-    assert speeds == [3.35e12, 67e12, 67e12, pytest.approx(4.078e12)]
+    h100, a100 = (js("DEVICES")[name] for name in ("h100", "a100"))
+    assert [js("attainable", h100, v) for v in (1, 20, 1000)] == [3.35e12, 67e12, 67e12]
+    assert js("attainable", a100, 2) == pytest.approx(4.078e12)

@@ -11,9 +11,6 @@ from PIL import Image
 
 from instnorm_lab import multistyle
 
-PAGE = "applications/style-transfer.html"
-BOX = "[data-explorable='style-mixer']"
-
 # The picture on a canvas: its size, and its pixels in rows of red, green, blue, alpha.
 READ = """canvas => {
   const { width, height } = canvas;
@@ -23,21 +20,13 @@ READ = """canvas => {
 
 
 @pytest.fixture
-def mixer(visit):
+def mixer(mounted):
     """Open the page and scroll to the mixer."""
-
-    def start(**options):
-        page = visit(PAGE, **options)
-        box = page.locator(BOX)
-        box.scroll_into_view_if_needed()
-        page.locator(f"{BOX}[data-mounted]").wait_for()
-        return box
-
-    return start
+    return lambda **options: mounted("style-mixer", **options).box
 
 
 def load(box):
-    box.locator("button").click()
+    box.locator("[data-name=load]").click()
     painted(box, 1)
     return box
 
@@ -72,7 +61,7 @@ def test_nothing_is_loaded_before_it_is_asked_for(mixer):
     box.page.wait_for_timeout(500)
     assert any(url.endswith("style-mixer.js") for url in requests)
     assert not [url for url in requests if "onnx" in url or "painter" in url]
-    assert "MB" in box.locator("button").inner_text()
+    assert "MB" in box.locator("[data-name=load]").inner_text()
     assert box.locator("fieldset").evaluate("each => each.disabled")
 
 
@@ -101,17 +90,9 @@ def test_the_page_paints_as_the_library_does(mixer, site):
     assert not [url for url in requests if not url.startswith((f"{site}/", "data:", "blob:"))]
 
 
-def test_contrast_leaves_the_painting_alone(mixer):
-    box = load(mixer())
-    photograph, painting = read(box, "photograph"), read(box, "painting")
-    box.get_by_label("Contrast").fill("0.2")
-    painted(box, 2)
-    assert read(box, "photograph").std() < 0.3 * photograph.std()
-    assert_alike(read(box, "painting"), painting)
-
-
 def test_readers_own_picture_is_painted_and_stays_here(mixer):
     box = load(mixer())
+    before = read(box, "photograph")
     sent = []
     box.page.on("request", lambda request: sent.append((request.method, request.url)))
     colours = np.random.default_rng(1).integers(0, 256, (30, 50, 3), dtype=np.uint8)
@@ -126,16 +107,26 @@ def test_readers_own_picture_is_painted_and_stays_here(mixer):
     assert_alike(read(box, "painting"), multistyle.stylise(photograph, mix(7, 19, 0.5)))
     assert not [url for method, url in sent if not url.startswith("blob:")]
 
+    box.get_by_role("button", name="Reset").click()
+    painted(box, 3)
+    assert_alike(read(box, "photograph"), before)
 
-def test_a_file_that_is_no_picture_is_refused(mixer):
+
+def test_contrast_leaves_the_painting_alone_and_a_file_that_is_no_picture_is_refused(mixer):
     box = load(mixer())
+    photograph, painting = read(box, "photograph"), read(box, "painting")
+    box.get_by_label("Contrast").fill("0.2")
+    painted(box, 2)
+    assert read(box, "photograph").std() < 0.3 * photograph.std()
+    assert_alike(read(box, "painting"), painting)
+
     box.get_by_label("Your own picture").set_input_files(
         {"name": "mine.png", "mimeType": "image/png", "buffer": b"no picture"}
     )
     status = box.get_by_role("status")
     status.filter(has_text="not a picture").wait_for()
     box.get_by_label("How far").fill("0.25")
-    painted(box, 2)  # the mixer goes on
+    painted(box, 3)  # the mixer goes on
 
 
 def test_where_the_network_cannot_come_it_says_so(mixer):
@@ -143,8 +134,8 @@ def test_where_the_network_cannot_come_it_says_so(mixer):
         page.route("**/*.wasm", lambda route: route.abort())
 
     box = mixer(watch=block)
-    box.locator("button").click()
+    box.locator("[data-name=load]").click()
     box.get_by_role("status").filter(has_text="could not be loaded").wait_for()
-    assert box.locator("button").is_hidden()
+    assert box.locator("[data-name=load]").is_hidden()
     assert box.locator("fieldset").evaluate("each => each.disabled")
     assert read(box, "painting").std() > 0.1  # the still is there

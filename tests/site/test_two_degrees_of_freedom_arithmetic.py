@@ -1,37 +1,16 @@
 """What "Two degrees of freedom" computes, against the reference kernels."""
 
-import json
-import subprocess
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from instnorm import instance_norm, instance_norm_backward
 
-MODULE = Path(__file__).parents[2] / "book" / "explorables" / "two-degrees-of-freedom.js"
-CALL = f"""
-import {{ readFileSync }} from "node:fs";
-const module = await import({json.dumps(MODULE.resolve().as_uri())});
-const [name, args] = JSON.parse(readFileSync(0, "utf8"));
-console.log(JSON.stringify(module[name](...args)));
-"""
 POINTS = ([2.6, 0.7, 1.5], [1.0, 1.0, 1.0], [-2.0, 4.0, 0.25], [0.5, 0.5, 0.51])
 
 
 @pytest.fixture
-def js(node):
-    def call(name, *args):
-        run = subprocess.run(
-            [node, "--input-type=module", "--eval", CALL],
-            input=json.dumps([name, args]),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return json.loads(run.stdout)
-
-    return call
+def js(js):
+    return js("two-degrees-of-freedom")
 
 
 @pytest.mark.parametrize("x", POINTS)

@@ -1,0 +1,96 @@
+"""Open to every reader: axe-core finds nothing on any page, and the keyboard reaches everything."""
+
+from axe_playwright_python.base import AXE_SCRIPT
+
+VIOLATIONS = """async (theme) => {
+  document.documentElement.dataset.theme = theme;
+  for (const folded of document.querySelectorAll("details")) folded.open = true;
+  // Between the themes only colours differ.
+  const rules = theme === "dark" ? { runOnly: ["color-contrast"] } : {};
+  const { violations } = await axe.run(document, { resultTypes: ["violations"], ...rules });
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, target }) => `${theme}: ${id}: ${target.join(" ")}: ${html.slice(0, 200)}`));
+}"""
+
+
+def test_axe_finds_nothing(visit, page_name):
+    page = visit(page_name, color_scheme="light", reduced_motion="reduce")
+    page.evaluate(AXE_SCRIPT)
+    assert page.evaluate("axe.getRules().length") > 80
+    assert [
+        fault for theme in ("light", "dark") for fault in page.evaluate(VIOLATIONS, theme)
+    ] == []
+
+
+def focused(page):
+    """What has the focus: (text, it is on the screen, it is marked)."""
+    return page.evaluate(
+        """() => {
+          const e = document.activeElement;
+          const { left, right, top, bottom, width } = e.getBoundingClientRect();
+          const style = getComputedStyle(e);
+          const inside = right > 0 && left < innerWidth && bottom > 0 && top < innerHeight;
+          const ring = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 1;
+          const marked = ring || style.boxShadow !== "none";
+          const name = e.ariaLabel || e.innerText || e.title || e.name || e.tagName;
+          return [name.trim(), inside && width > 0, marked];
+        }"""
+    )
+
+
+def test_keyboard_reaches_everything_and_shows_where_it_is(visit):
+    page = visit("principles/the-algorithm.html")
+    page.keyboard.press("Tab")
+    assert focused(page) == ["Skip to main content", True, True]
+    stops = []
+    while len(stops) < 200 and (not stops or stops[-1][0] != "BODY"):
+        page.keyboard.press("Tab")
+        stops.append(focused(page))
+    names = {name for name, _, _ in stops}
+    assert {"Instance Normalization", "Notation", "Search", "contrast", "Reset"} <= names
+    assert any("light" in name.lower() or "colour mode" in name.lower() for name in names), names
+    faults = [stop for stop in stops if stop[0] != "BODY" and not (stop[1] and stop[2])]
+    assert not faults
+
+
+def test_skip_link_leads_past_the_contents(visit):
+    page = visit("principles/the-algorithm.html")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('main') !== null")
+
+
+def test_theme_changes_by_keyboard(visit):
+    page = visit("index.html", color_scheme="light")
+    seen = set()
+    for _ in range(3):
+        page.locator(".theme-switch-button:visible").first.press("Enter")
+        seen.add(page.evaluate("document.documentElement.dataset.theme"))
+    assert seen == {"light", "dark"}
+
+
+def test_contents_open_and_close_by_keyboard_on_a_telephone(visit):
+    page = visit("index.html", width=390)
+    link = page.get_by_role("link", name="The algorithm", exact=True).first
+    assert not link.is_visible()
+    page.locator(".primary-toggle:visible").first.press("Enter")
+    link.wait_for()
+    page.keyboard.press("Escape")
+    link.wait_for(state="hidden")
+
+
+def test_nothing_moves_for_whom_motion_is_reduced(visit):
+    page = visit("principles/the-algorithm.html", reduced_motion="reduce")
+    page.locator(".explorable").scroll_into_view_if_needed()
+    page.locator(".explorable[data-mounted]").wait_for()
+    moving = page.evaluate(
+        """() => {
+          const moves = (style) => style.animationName !== "none"
+            || parseFloat(style.transitionDuration) > 0 || style.scrollBehavior === "smooth";
+          return [...document.querySelectorAll("*")]
+            .filter((e) => [null, "::before", "::after"].some((p) => moves(getComputedStyle(e, p))))
+            .map((e) => e.outerHTML.slice(0, 100));
+        }"""
+    )
+    assert not moving

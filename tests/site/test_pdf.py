@@ -1,0 +1,78 @@
+"""The book on paper: bound from a few of its pages here, from all of them by `make pdf`."""
+
+import shutil
+
+import pytest
+from pypdf import PdfReader
+
+from instnorm_lab import pdf
+
+TOC = """
+format: jb-book
+root: index
+parts:
+  - caption: First part
+    chapters:
+      - file: principles/style-and-content
+  - caption: Second part
+    chapters:
+      - file: notation
+"""
+
+
+@pytest.fixture(scope="module")
+def book(built, tmp_path_factory):
+    if not any(map(shutil.which, pdf.BROWSERS)):
+        pytest.skip(f"NO BROWSER, so nothing is printed: none of {', '.join(pdf.BROWSERS)} found")
+    folder = tmp_path_factory.mktemp("pdf")
+    (folder / "toc.yml").write_text(TOC)
+    pdf.bind(built, folder / "toc.yml", folder / "book.pdf")
+    return PdfReader(folder / "book.pdf")
+
+
+def flat(outline, depth=0):
+    for entry in outline:
+        if isinstance(entry, list):
+            yield from flat(entry, depth + 1)
+        else:
+            yield depth, entry
+
+
+def test_outline_and_contents_lead_to_each_chapter(book):
+    found = list(flat(book.outline))
+    assert [(depth, entry.title) for depth, entry in found] == [
+        (0, "Instance Normalization"),
+        (0, "First part"),
+        (1, "Style and content"),
+        (0, "Second part"),
+        (1, "Notation"),
+    ]
+    contents = book.pages[0].extract_text()
+    begin = book.get_destination_page_number(found[0][1])  # the sheet with number 1
+    for title, entry in [(entry.title, entry) for _, entry in found if "part" not in entry.title]:
+        sheet = book.get_destination_page_number(entry)
+        number = sheet - begin + 1
+        assert book.pages[sheet].extract_text().startswith(f"{number}\n{title}\n")
+        assert number == 1 or f"{title} {number}\n" in f"{contents}\n"
+
+
+def test_links_stay_in_the_book_or_lead_to_the_web(book):
+    links = [each.get_object() for page in book.pages for each in page.get("/Annots", ())]
+    inside = [link["/Dest"] for link in links if isinstance(link.get("/Dest"), list)]
+    assert inside
+    addresses = [link["/A"]["/URI"] for link in links if "/URI" in link.get("/A", {})]
+    assert all(address.startswith(("http://", "https://")) for address in addresses)
+
+
+def test_figures_stand_in_for_explorables(book):
+    text = "\n".join(page.extract_text() for page in book.pages)
+    assert "Show the code" not in text
+    assert "need JavaScript" not in text
+
+
+def test_page_that_is_not_built_is_named(tmp_path):
+    (tmp_path / "toc.yml").write_text(TOC)
+    if not any(map(shutil.which, pdf.BROWSERS)):
+        pytest.skip("NO BROWSER, so nothing is printed")
+    with pytest.raises(FileNotFoundError, match=r"index.html is not built"):
+        pdf.bind(tmp_path, tmp_path / "toc.yml", tmp_path / "book.pdf")
