@@ -9,7 +9,7 @@ EXECUTED := _build/.jupyter_cache
 SOURCES = $(shell find src -name '*.py' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help book serve test lint unit drift exercises exercises-report bench bench-gpu bench-judge lock clean
+.PHONY: help book lite pdf links serve test lint unit drift exercises exercises-report bench bench-gpu bench-judge pages lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,16 @@ executed-with-these-sources:
 	if [ "$$key" != "$$(cat _build/.executed-with 2>/dev/null)" ]; then \
 		rm -rf $(EXECUTED) && echo "$$key" > _build/.executed-with; \
 	fi
+
+lite: $(INSTALLED)  ## only what `make book` ends with: the exercises that run in the browser
+	$(BIN)/python -m instnorm_lab.lite $(SITE)/lite
+
+pdf: book  ## the whole book as one PDF; needs Chromium
+	$(BIN)/python -m instnorm_lab.pdf $(SITE) _build/instance-normalization.pdf
+
+links: $(INSTALLED)  ## whether the pages of others that the book links to are there; needs a network
+	$(BIN)/jupyter-book build book --config _config.yml --toc "$(CURDIR)/_toc.yml" \
+		--path-output _build/links --builder linkcheck
 
 serve: book  ## serve the built book on localhost, port 8000
 	@echo "Serving http://127.0.0.1:8000 (stop with Ctrl-C)"
@@ -78,6 +88,9 @@ bench-gpu: $(INSTALLED)  ## the same on an NVIDIA GPU, against the speed of its 
 
 bench-judge: $(INSTALLED)  ## grading a class, in the sandbox, against stock nbgrader
 	$(BIN)/python -m benchmarks.judge
+
+pages: book  ## how heavy and how quick the pages are, in a slowed-down browser
+	$(BIN)/python -m benchmarks.pages
 
 lock: $(INSTALLED)  ## exact versions in requirements.lock from the ranges in requirements.txt
 	$(BIN)/python -m pip install --quiet uv

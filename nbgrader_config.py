@@ -12,9 +12,11 @@ import os
 import sys
 from pathlib import Path
 
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.preprocessors import (
     AssignLatePenalties,
     CheckCellMetadata,
+    GetGrades,
     LimitOutput,
     OverwriteKernelspec,
 )
@@ -22,6 +24,7 @@ from nbgrader.preprocessors import (
 from instnorm.checks import grading_seed
 from instnorm_judge.assignments import make_source_notebooks
 from instnorm_judge.execute import Execute, Exporter
+from instnorm_judge.feedback import TEMPLATES, FeedbackExporter, HideTests
 from instnorm_judge.grades import SaveAutoGrades
 from instnorm_judge.rebuild import Rebuild
 
@@ -38,6 +41,8 @@ c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "exercises"
 # Whatever else lies in a source folder, nbgrader hands out. The text with the solutions lies there.
 c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", "feedback", "*.md"]
+# Nor do the notes of grading go to students, with their feedback.
+c.CourseDirectory.ignore += [".judged.json", "grading.log"]
 
 # exercises/ comes with the repository; without this, nbgrader would not register what is there.
 c.GenerateAssignment.force = True
@@ -62,8 +67,12 @@ c.Autograde.autograde_preprocessors = [
     AssignLatePenalties,
     CheckCellMetadata,
 ]
-# Feedback is a web page with text by students in it: no scripts.
+# Feedback is a web page with text by students in it: no scripts. And none of the hidden tests.
 c.HTMLExporter.sanitize_html = True
+c.GenerateFeedback.exporter_class = FeedbackExporter
+c.FeedbackExporter.extra_template_basedirs = [TEMPLATES]
+c.FeedbackExporter.template_name = "diagnosis"
+c.GenerateFeedback.preprocessors = [GetGrades, HideTests, CSSHTMLHeaderPreprocessor]
 
 c.Execute.timeout = 30  # seconds for one cell
 c.Execute.error_on_timeout = {

@@ -15,6 +15,8 @@ The results go to benchmarks/results/judge.json; the book's page for instructors
 """
 
 import argparse
+import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -31,8 +33,9 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import SAWarning
 
 from instnorm.checks import SEED
-from instnorm_judge import sandbox
+from instnorm_judge import one_submission, sandbox
 from instnorm_judge.assignments import source_notebook
+from instnorm_judge.whole_class import NOTE, Course, autograde
 
 from .surroundings import surroundings
 
@@ -65,29 +68,33 @@ WRONG = [
 ]
 
 
-def make_course(folder, students):
+def make_course(folder, assignment, students, wrong=({},)):
     """A course folder whose students have handed in, with our configuration."""
     folder.mkdir()
     shutil.copy(ROOT / "nbgrader_config.py", folder)
-    source = Path("solutions", ASSIGNMENT)
+    source = Path("solutions", assignment)
     (folder / source).mkdir(parents=True)
-    shutil.copy(ROOT / source / f"{ASSIGNMENT}.md", folder / source)
-    run(folder, "nbgrader", "generate_assignment", ASSIGNMENT)
+    shutil.copy(ROOT / source / f"{assignment}.md", folder / source)
+    run(folder, "nbgrader", "generate_assignment", assignment)
     answers = {
         cell.metadata.nbgrader.grade_id: cell.source
-        for cell in source_notebook(ROOT / source / f"{ASSIGNMENT}.md").cells
+        for cell in source_notebook(ROOT / source / f"{assignment}.md").cells
         if cell.metadata.get("nbgrader", {}).get("solution")
     }
     for k in range(students):
-        notebook = nbformat.read(folder / f"exercises/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", 4)
+        notebook = nbformat.read(folder / f"exercises/{assignment}/{assignment}.ipynb", 4)
         for cell in notebook.cells:
             name = cell.metadata.get("nbgrader", {}).get("grade_id")
             if name in answers:
-                answer = WRONG[k % len(WRONG)].get(name, answers[name])
+                answer = wrong[k % len(wrong)].get(name, answers[name])
                 cell.source = cell.source if answer is None else answer
-        path = folder / f"submitted/student-{k:04}" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"
+        path = folder / f"submitted/student-{k:04}" / assignment / f"{assignment}.ipynb"
         path.parent.mkdir(parents=True)
         nbformat.write(notebook, path)
+
+
+def assignments():
+    return sorted(path.name for path in (ROOT / "solutions").iterdir() if path.is_dir())
 
 
 def run(folder, command, *arguments):
@@ -130,6 +137,41 @@ def grade(who, course, workers):
         return seconds, marks(copy)
 
 
+def occupied(assignment, workers):
+    """Seconds for which one submission, the solution, occupies one of the workers, all busy."""
+    with tempfile.TemporaryDirectory(prefix="judge-bench-") as folder:
+        course = Path(folder) / "course"
+        make_course(course, assignment, 2 * workers)
+        run(course, "instnorm-judge", "autograde", assignment, "--workers", str(workers))
+        notes = course.glob(f"autograded/*/{assignment}/{NOTE}")
+        seconds = statistics.median(json.loads(note.read_text())["seconds"] for note in notes)
+    print(f"{assignment:16} occupies a worker for {seconds:.2f} s", flush=True)
+    return seconds
+
+
+def writing(course):
+    """Seconds in which the one process that writes the gradebook puts one submission's marks away.
+
+    The same graded submission is handed to it as that of every student of a class.
+    """
+    with tempfile.TemporaryDirectory(prefix="judge-bench-") as folder:
+        copy = Path(folder) / "course"
+        shutil.copytree(course, copy)
+        with contextlib.chdir(copy):
+            here = Course.here()
+            spent = []
+
+            def submit(plan, handed):
+                graded = one_submission.grade(plan, handed[0])
+                for each in handed:
+                    start = time.perf_counter()
+                    yield dataclasses.replace(graded, student=each.student)
+                    spent.append(time.perf_counter() - start)
+
+            autograde(here, ASSIGNMENT, submit)
+    return round(statistics.median(spent), 4)
+
+
 def compare(ours, stock, students):
     """Stop unless all marks are there, and the same."""
     wanted = len({exercise for _, exercise in ours}) * students
@@ -157,7 +199,7 @@ def main():
     seconds = {"ours": [], "stock": []}
     with tempfile.TemporaryDirectory(prefix="judge-bench-") as folder:
         course = Path(folder) / "course"
-        make_course(course, options.students)
+        make_course(course, ASSIGNMENT, options.students, WRONG)
         for k in range(options.rounds):
             found = {}
             for who in (("stock", "ours"), ("ours", "stock"))[k % 2]:
@@ -165,6 +207,7 @@ def main():
                 seconds[who].append(round(taken, 2))
                 print(f"{who:5} {options.students} submissions in {taken:.1f} s", flush=True)
             compare(found["ours"], found["stock"], options.students)
+        writer = writing(course)
     ratios = [stock / ours for stock, ours in zip(seconds["stock"], seconds["ours"], strict=True)]
     median = statistics.median(ratios)
     report = {
@@ -184,6 +227,8 @@ def main():
         "identical marks": len(found["ours"]),
         "bar": BAR,
         "met": median >= BAR,
+        "seconds of the writer": writer,
+        "seconds of a worker": {name: occupied(name, options.workers) for name in assignments()},
     }
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

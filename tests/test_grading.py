@@ -25,6 +25,7 @@ from nbgrader.api import Gradebook
 from instnorm.checks import EXERCISES, MIME
 from instnorm_judge import sandbox
 from instnorm_judge.assignments import source_notebook
+from instnorm_judge.execute import Execute
 from instnorm_judge.grades import score
 
 try:
@@ -339,6 +340,24 @@ def test_feedback_says_why(student, course):
     text = html.unescape(re.sub(r"<[^>]*>", "", page.read_text(encoding="utf-8")))
     for phrase in CLASS[student][2]:
         assert phrase in text
+
+
+# One is timed, has large arrays, and code between an answer and its test; one imports torch.
+@pytest.mark.parametrize("assignment", ["fast-kernels", "depth"])
+def test_other_assignments_in_the_sandbox(assignment):
+    source = source_notebook(ROOT / f"solutions/{assignment}/{assignment}.md")
+    blank = copy.deepcopy(source)
+    released = nbformat.read(ROOT / f"exercises/{assignment}/{assignment}.ipynb", 4)
+    for cell in blank.cells:
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            cell.source = cell_of(released, cell.metadata.nbgrader.grade_id).source
+    for notebook, share in ((source, 1), (blank, 0)):
+        resources = {"metadata": {"path": "."}, "nbgrader": {}}
+        ran, _ = Execute().preprocess(notebook, resources)
+        tests = [cell for cell in ran.cells if cell.metadata.get("nbgrader", {}).get("grade")]
+        assert len(tests) > 2
+        for cell in tests:
+            assert score(cell) == share * cell.metadata.nbgrader.points, cell.outputs
 
 
 def test_nothing_but_notebooks_is_handed_out(course):

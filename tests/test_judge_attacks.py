@@ -10,13 +10,16 @@ import html
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from attacks import ZEROS, controls, harming, scoring, tampering
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute as StockExecute
 from nbgrader.utils import determine_grade
@@ -32,6 +35,7 @@ from test_grading import (
 )
 
 from instnorm_judge import sandbox
+from instnorm_judge.execute import Execute
 
 try:
     sandbox.require()
@@ -77,16 +81,17 @@ class Listener:
 
     def __init__(self):
         self.heard = 0
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self.listen, daemon=True).start()
+        network = socket.create_server(("127.0.0.1", 0))
+        self.port = network.getsockname()[1]
+        local = socket.socket(socket.AF_UNIX)  # with a name, as desktops have them, and no file
+        local.bind(f"\0{MARKER}-{self.port}")
+        local.listen()
+        for each in (network, local):
+            threading.Thread(target=self.listen, args=(each,), daemon=True).start()
 
-    def listen(self):
+    def listen(self, service):
         while True:
-            try:
-                self.socket.accept()[0].close()
-            except OSError:
-                return
+            service.accept()[0].close()
             self.heard += 1
 
 
@@ -113,7 +118,10 @@ def course(tmp_path_factory):
         ignore=shutil.ignore_patterns("*.ipynb"),
     )
     config = (ROOT / "nbgrader_config.py").read_text(encoding="utf-8")
-    limits = "\nc.Execute.timeout = 4\nc.Execute.iopub_timeout = 4\n"
+    limits = (
+        "\nc.Execute.timeout = 4\nc.Execute.iopub_timeout = 4\n"
+        "from instnorm_judge import sandbox\nsandbox.MEMORY = 2**30\n"
+    )
     (folder / "nbgrader_config.py").write_text(config + limits, encoding="utf-8")
     result = nbgrader(folder, "generate_assignment")
     assert result.returncode == 0, result.stderr
@@ -165,6 +173,7 @@ def test_grading_goes_through_the_whole_class(course):
 @pytest.mark.parametrize("student", ATTACKS)
 def test_no_point_is_gained_and_the_reason_is_given(student, course, marks):
     assert marks[student] == dict.fromkeys(IDS, 0.0)
+    assert ATTACKS[student].says
     assert ATTACKS[student].says in course.text(student)
 
 
@@ -209,8 +218,10 @@ def test_nothing_that_a_browser_would_run_gets_into_the_feedback(course):
     assert not re.search(rf"<[^>]*\bon\w+=[^>]*{MARKER}", page)
     assert not re.search(r"<img[^>]*onload", course.feedback("scoring-forged-outputs"))
     page = course.feedback("tampering-script-in-text")
-    assert "<script>HARMED" not in page
-    assert not re.search(r"<b[^>]*onclick", page)
+    assert "HARMED()<b>b</b>" in page, "as text it may be there"
+    assert not re.search(
+        rf"<script>[^<]*{MARKER}", course.feedback("scoring-forged-prompt-and-reply")
+    )
 
 
 def test_output_is_cut(course):
@@ -237,19 +248,109 @@ def test_the_attack_works_where_tests_run_in_the_students_process(name, tmp_path
         assert points == of, "no attack any more: is it still worth trying?"
 
 
-def test_without_bubblewrap_nothing_is_graded_and_the_remedy_is_named(course, monkeypatch):
+def instnorm_judge(course, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "instnorm_judge", *arguments],
+        cwd=course.folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_without_bubblewrap_nothing_is_graded_and_the_remedy_is_named(course, marks, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
-    result = nbgrader(course.folder, "autograde", "--force", "--student=control-plain")
-    assert result.returncode != 0
-    assert "apt-get install bubblewrap" in result.stderr
-    assert "INSTNORM_UNSANDBOXED=1" in result.stderr
-    assert (course.folder / "autograded/control-plain" / ASSIGNMENT).exists()
+    for result in (
+        nbgrader(course.folder, "autograde", "--force", "--student=control-plain"),
+        instnorm_judge(course, "autograde", ASSIGNMENT, "--again"),
+    ):
+        assert result.returncode != 0
+        assert "apt-get install bubblewrap" in result.stderr
+        assert "INSTNORM_UNSANDBOXED=1" in result.stderr
+        assert "--unsandboxed" in result.stderr
+    with Gradebook(course.database) as gradebook:
+        assert gradebook.find_submission(ASSIGNMENT, "control-plain").score == sum(FULL.values())
+
+
+def test_off_linux_there_is_a_refusal_too(monkeypatch):
+    monkeypatch.setattr(sandbox, "_broken", sandbox._broken.__wrapped__)  # which is kept
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(sandbox.NoSandbox, match=r"no sandbox for darwin.*(.|\n)*--unsandboxed"):
+        sandbox.require()
 
 
 def test_trusted_work_can_be_graded_without_walls(course, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    # Nobody else's code is to run here now.
+    for other in (course.folder / "submitted").iterdir():
+        if other.name != "control-plain":
+            shutil.rmtree(other)
+    result = instnorm_judge(course, "autograde", ASSIGNMENT, "--again", "--unsandboxed")
+    assert result.returncode == 0, result.stderr[-2000:]
     monkeypatch.setenv("INSTNORM_UNSANDBOXED", "1")
     result = nbgrader(course.folder, "autograde", "--force", "--student=control-plain")
     assert result.returncode == 0, result.stderr[-2000:]
     with Gradebook(course.database) as gradebook:
         submission = gradebook.find_submission(ASSIGNMENT, "control-plain")
         assert submission.score == sum(FULL.values())
+
+
+def blank_notebook(*sources):
+    return new_notebook(
+        cells=[
+            *(new_code_cell(source) for source in sources),
+            # Cells after the last that counts are not run.
+            new_code_cell("", metadata={"nbgrader": {"grade": True, "solution": True}}),
+        ]
+    )
+
+
+def executed(notebook, **limits):
+    resources = {"metadata": {"path": "."}, "nbgrader": {}}
+    return Execute(**limits).preprocess(notebook, resources)[0]
+
+
+def test_a_notebook_has_no_more_time_than_all_notebooks():
+    notebook = executed(blank_notebook(*["import time; time.sleep(1.2)"] * 5), total=2, timeout=9)
+    told = [cell.outputs[0].evalue if cell.outputs else "" for cell in notebook.cells[:5]]
+    assert told[:2] == ["", ""]
+    assert told[2] == "This notebook took more than 2 seconds."
+    assert told[3].startswith("Not run")
+
+
+def test_what_a_call_costs_does_not_count_and_what_children_do_does(monkeypatch):
+    """The time of a function in the sandbox is seen from outside: work can't be moved elsewhere."""
+    found = {}
+    source = (
+        "import os, time\n"
+        "def work(seconds=0.3):\n"
+        "    end = time.process_time() + seconds\n"
+        "    while time.process_time() < end: pass\n"
+        "def nothing(x): return x\n"
+        "def some(x): work(); return x\n"
+        "def elsewhere(x):\n"
+        "    if os.fork() == 0: work(); os._exit(0)\n"
+        "    os.wait(); return x"
+    )
+    test = "for f in (nothing, some, elsewhere):\n    f(x)\n    found[f.__name__] = f.busy"
+    notebook = blank_notebook(source)
+    notebook.cells.append(
+        new_code_cell(
+            test, metadata={"nbgrader": {"grade": True, "solution": False, "grade_id": "t"}}
+        )
+    )
+    x = np.zeros((64, 2**16))
+    meet = Execute._meet
+
+    def calibrated(self):
+        meet(self)
+        self.names.notebook.calibrate([x])
+        self.names.update(found=found, x=x)
+        found["sending"] = self.names.notebook.cost * x.nbytes
+
+    monkeypatch.setattr(Execute, "_meet", calibrated)
+    executed(notebook)
+    assert found["nothing"] < found["sending"] / 2
+    assert 0.2 < found["some"] < 0.6
+    assert 0.2 < found["elsewhere"] < 0.6

@@ -1,20 +1,24 @@
-"""The judge's commands. Run them in the course folder, where nbgrader_config.py is.
+"""Grade a class, report on it, export its marks. Run in the course folder.
 
+instnorm-judge autograde the-algorithm                   what was handed in, on all cores
 instnorm-judge report the-algorithm                      one page on the whole class
 instnorm-judge export the-algorithm --format canvas      marks for a learning platform
+
+The course folder is the one with nbgrader_config.py in it.
 """
 
 import argparse
+import multiprocessing.forkserver
+import os
 import sys
 import warnings
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy.exc import SAWarning
+from . import exports
 
-from . import class_report, exports, whole_class
-from .results import results
-from .whole_class import Course, on_dask, show_progress
+# nbgrader takes seconds to import. So commands import it when they need it, and while this process
+# does, the one that workers are forked from does so too.
 
 
 def write(path, text):
@@ -27,8 +31,25 @@ def write(path, text):
 
 
 def autograde(options):
+    # Before NumPy is loaded, here and there: submissions are graded side by side, and two threads
+    # for one of them would only be in the way of the other.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if not options.scheduler:
+        multiprocessing.set_forkserver_preload(["instnorm_judge.one_submission"])
+        multiprocessing.forkserver.ensure_running()
+    from . import sandbox, whole_class
+    from .execute import Execute
+    from .whole_class import Course, on_dask, on_this_machine, show_progress
+
+    _quiet()
     course = Course.here()
-    submit = on_dask(options.scheduler, options.workers)
+    if options.unsandboxed:
+        course.config.Execute.unsandboxed = True
+    # Workers of a cluster refuse for themselves. Here, better once than for each submission.
+    if not options.scheduler and not Execute(config=course.config).unsandboxed:
+        sandbox.require()
+    submit = on_dask(options.scheduler) if options.scheduler else on_this_machine(options.workers)
     done, before, failed = whole_class.autograde(
         course, options.assignment, submit, again=options.again, progress=show_progress
     )
@@ -42,6 +63,10 @@ def autograde(options):
 
 
 def outcome(options):
+    from .results import results
+    from .whole_class import Course
+
+    _quiet()
     course = Course.here()
     try:
         return results(course.db_url, options.assignment, course.autograded)
@@ -50,6 +75,8 @@ def outcome(options):
 
 
 def report(options):
+    from . import class_report
+
     date = datetime.now().astimezone().strftime("Made on %Y-%m-%d at %H:%M")
     page = class_report.render(outcome(options), date=date)
     write(options.out or Path("reports") / f"{options.assignment}.html", page)
@@ -62,7 +89,11 @@ def export(options):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="instnorm-judge", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="instnorm-judge",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for run, says in (
         (autograde, "grade what was handed in and has not been graded yet"),
@@ -75,11 +106,18 @@ def main(arguments=None):
         if run is autograde:
             where = command.add_mutually_exclusive_group()
             where.add_argument(
-                "--workers", type=int, metavar="N", help="processes; as many as cores"
+                "--workers", type=int, metavar="N", help="processes; by default as many as cores"
             )
-            where.add_argument("--scheduler", metavar="tcp://...", help="of a Dask cluster")
+            where.add_argument(
+                "--scheduler",
+                metavar="tcp://...",
+                help="of a Dask cluster, in place of processes here",
+            )
             command.add_argument(
                 "--again", action="store_true", help="grade everything anew, with a new seed"
+            )
+            command.add_argument(
+                "--unsandboxed", action="store_true", help="without walls, for work that you trust"
             )
             continue
         command.add_argument("--out", type=Path, metavar="FILE", help="instead of reports/...")
@@ -91,9 +129,14 @@ def main(arguments=None):
                 help="csv: everything that is known; canvas, moodle: what these import",
             )
     options = parser.parse_args(arguments)
-    # nbgrader's own handling of its gradebook; nothing that an instructor could do anything about.
-    warnings.filterwarnings("ignore", category=SAWarning)
     return options.run(options)
+
+
+def _quiet():
+    """Without warnings from inside nbgrader, about which an instructor could do nothing."""
+    from sqlalchemy.exc import SAWarning
+
+    warnings.filterwarnings("ignore", category=SAWarning)
 
 
 if __name__ == "__main__":

@@ -141,8 +141,9 @@ def _misconceptions(results):
         if unexplained:
             rows.append(_row("not recognised", "", unexplained, results))
         sections.append(
-            f"<h3>{html.escape(name)}</h3><table><thead><tr><th scope=col>Misconception</th>"
-            "<th scope=col>Students</th><th scope=col>What they were told</th></tr></thead>"
+            f"<h3>{html.escape(name)}</h3><table class=wrong><thead><tr>"
+            "<th scope=col>Misconception</th><th scope=col>Students</th>"
+            "<th scope=col>What they were told</th></tr></thead>"
             f"<tbody>{''.join(rows)}</tbody></table>"
         )
     return "".join(sections) or "<p>Nobody lost a point.</p>"
@@ -160,7 +161,7 @@ def _misconception(name, wrong, who, results):
 def _row(wrong, says, who, results):
     share = len(who) / len(results.handed_in)
     return (
-        f"<tr><th scope=row>{html.escape(wrong)}</th><td>{_bar(share, str(len(who)))}"
+        f"<tr><th scope=row>{html.escape(wrong)}</th><td class=who>{_bar(share, str(len(who)))}"
         f"<details><summary>who</summary>{html.escape(', '.join(who))}</details></td>"
         f"<td class=told>{html.escape(says)}</td></tr>"
     )
@@ -226,14 +227,17 @@ PAGE = Template("""\
 @media (prefers-color-scheme: dark) { :root { --paper: #16181b; --surface: #1f2226; --ink: #e7e5df;
   --muted: #a4a8ae; --grid: #383c42; --bar: #a3c4ff; } }
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; background: var(--paper);
-  color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
+  color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
 h1, h2, h3 { line-height: 1.2; margin: 2rem 0 .6rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem;
   border-bottom: 1px solid var(--grid); }
 tbody th { font-weight: 600; }
-td.told { min-width: 14rem; }
+td.who { min-width: 8.5rem; }
+@media (max-width: 40rem) { .wrong thead { display: none; }
+  .wrong tr { display: block; padding: .6rem 0; border-bottom: 1px solid var(--grid); }
+  .wrong th, .wrong td { display: block; padding: .1rem 0; border: 0; } }
 td ul { margin: 0; padding-left: 1.2rem; }
 .note { color: var(--muted); font-size: .9rem; }
 .bar { display: inline-block; width: 6rem; height: .8em; background: var(--surface);

@@ -6,7 +6,9 @@ into outputs of our own making; other messages are ignored.
 
 import os
 import re
+import time
 
+from nbclient.client import CellExecutionComplete
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_output
 from nbgrader import preprocessors
@@ -22,6 +24,8 @@ from .rebuild import FLAGS, SafeExporter
 
 START_ATTEMPTS = 3
 MAX_OUTPUTS = 50  # of one cell
+TOO_LARGE = "Your code took more than {} GiB of memory."
+SLOW = ("matplotlib.pyplot", "torch")  # to import, so that it is done once for many notebooks
 IMAGES = ("image/png", "image/jpeg")
 
 
@@ -40,6 +44,7 @@ class Execute(preprocessors.Execute):
         help="Run student code without walls, as your own user. For work that you trust."
     ).tag(config=True)
     max_output = Integer(500_000, help="characters of output kept of one cell").tag(config=True)
+    total = Integer(600, help="seconds for a notebook; `timeout` is for each cell").tag(config=True)
     attempts = Integer(2, help="how often a kernel that falls silent is tried").tag(config=True)
 
     @default("unsandboxed")
@@ -72,6 +77,7 @@ class Execute(preprocessors.Execute):
         self.km = SandboxManager(
             config=self.config,
             confined=not self.unsandboxed,
+            modules=_imported(self.nb),
             public_cases=_public_cases(self.nb),
         )
         return self.km
@@ -91,9 +97,10 @@ class Execute(preprocessors.Execute):
 
     def _end(self, reason):
         """The kernel can't be used any more; whatever it is doing ends now."""
-        self.lost = reason
-        self.log.warning(reason)
         remote.run_sync(self.km.shutdown_kernel)(now=True)
+        too_large = TOO_LARGE.format(sandbox.MEMORY // 2**30)
+        self.lost = too_large if self.km.too_large else reason
+        self.log.warning(self.lost)
 
     # --- Cells ------------------------------------------------------------------------------------
 
@@ -110,10 +117,15 @@ class Execute(preprocessors.Execute):
             return cell, resources
         self.spent = self.silent = 0
         try:
+            if self.names is None:
+                self._meet()
+            if time.monotonic() > self.deadline:
+                raise remote.Lost(f"This notebook took more than {self.total} seconds.")
             if is_grade(cell) and not is_solution(cell):
                 self._test(cell)
             else:
                 self.execute_cell(cell, index, store_history=True)
+                cell.execution_count = self.code_cells_executed
                 if cell.metadata.get("nbgrader", {}).get("locked"):
                     self._given(cell)
         except DeadKernelError:
@@ -135,35 +147,45 @@ class Execute(preprocessors.Execute):
 
     def _lose(self, cell, reason):
         self._end(reason)
-        cell.outputs = [*cell.get("outputs", [])[:MAX_OUTPUTS], trusted.error("KernelLost", reason)]
+        cell.outputs = [*cell.outputs[:MAX_OUTPUTS], trusted.error("KernelLost", self.lost)]
 
     async def _async_handle_timeout(self, timeout, cell=None):
         self.silent = timeout
         return await super()._async_handle_timeout(timeout, cell)
 
-    def _names_of_tests(self):
-        if self.names is None:
-            notebook = remote.Notebook(self.kc, self.km, self.timeout)
-            self.names = remote.Names(notebook)
-        return self.names
+    def _meet(self):
+        """Get to know the kernel, before any code of the student's has run in it."""
+        notebook = remote.Notebook(self.kc, self.km, self.timeout)
+        notebook.start_clock()
+        try:
+            for exercise in _exercises(self.nb):
+                for aspect in exercise.aspects:
+                    if aspect.pace:
+                        notebook.calibrate(list(aspect.public[0].values()))
+        except remote.Lost as reason:
+            raise Retry(str(reason)) from None
+        self.names = remote.Names(notebook)
+        self.deadline = time.monotonic() + self.total
 
     def _test(self, cell):
-        names = self._names_of_tests()
-        names.notebook.start_clock()
-        cell.outputs = trusted.run(cell.source, names)
+        self.names.notebook.start_clock()
+        cell.outputs = trusted.run(cell.source, self.names)
 
     def _given(self, cell):
-        """Code that was handed out locked, such as imports: the tests may rely on it too."""
-        names = self._names_of_tests()
-        names.notebook.start_clock()
-        trusted.run(cell.source, names)
+        """Code that was handed out locked, such as imports: the tests may rely on it too.
+
+        What it makes of the student's functions it has made over there, and does not make here.
+        """
+        self.names.asks = False
+        trusted.run(cell.source, self.names)
+        self.names.asks = True
 
     # --- Outputs ----------------------------------------------------------------------------------
 
     def process_message(self, msg, cell, cell_index):
         """Only what makes an output, by value; widgets and changes to other cells are ignored."""
-        if msg["msg_type"] in ("status", "execute_input"):
-            return super().process_message(msg, cell, cell_index)
+        if msg["msg_type"] == "status" and msg["content"]["execution_state"] == "idle":
+            raise CellExecutionComplete
         output = _copied(msg["msg_type"], msg["content"], self.max_output - self.spent)
         if output is not None and len(cell.outputs) < MAX_OUTPUTS:
             self.spent += len(str(output))
@@ -171,7 +193,13 @@ class Execute(preprocessors.Execute):
                 cell.outputs[-1].text += output.text
             else:
                 cell.outputs.append(output)
-        return None
+
+    def on_cell_executed(self, cell, execute_reply, **_):
+        """An error that only the reply tells of, such as a time-out, is an output too."""
+        told = execute_reply["content"]
+        names = [output.get("ename") for output in cell.outputs]
+        if told["status"] == "error" and told["ename"] not in names:
+            cell.outputs.append(_copied("error", told, self.max_output))
 
 
 class Exporter(SafeExporter):
@@ -244,15 +272,23 @@ def _last_that_counts(nb):
 
 def _public_cases(nb):
     """The public cases of the notebook's exercises, in the wire format, for the sandbox's stub."""
-    cases = {}
-    for cell in nb.cells:
-        exercise = EXERCISES.get(cell.metadata.get("nbgrader", {}).get("grade_id"))
-        if exercise:
-            cases[exercise.id] = {
-                aspect.name: [_encoded(case) for case in aspect.public]
-                for aspect in exercise.aspects
-            }
-    return cases
+    return {
+        exercise.id: {
+            aspect.name: [_encoded(case) for case in aspect.public] for aspect in exercise.aspects
+        }
+        for exercise in _exercises(nb)
+    }
+
+
+def _exercises(nb):
+    ids = [cell.metadata.get("nbgrader", {}).get("grade_id") for cell in nb.cells]
+    return [EXERCISES[name] for name in ids if name in EXERCISES]
+
+
+def _imported(nb):
+    """Those of SLOW that the notebook seems to import."""
+    text = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "code")
+    return {name for name in SLOW if re.search(rf"^\s*(import|from)\s+{name}\b", text, re.M)}
 
 
 def _encoded(case):

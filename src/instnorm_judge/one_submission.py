@@ -5,6 +5,7 @@ back plain values; it sees neither the course folder nor the gradebook nor anybo
 nbgrader's own `Autograde` does the grading, with the settings of nbgrader_config.py.
 """
 
+import functools
 import logging
 import os
 import tempfile
@@ -13,6 +14,8 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import nbgrader.api
+import sqlalchemy
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
@@ -21,6 +24,15 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from instnorm.checks import SEED
+
+# nbgrader_config.py names what is in these; so workers have it before they are forked.
+from . import execute, grades, rebuild  # noqa: F401
+
+# nbgrader opens a gradebook nine times for a submission. With a memory that they all share, each
+# query is compiled once.
+nbgrader.api.create_engine = functools.partial(
+    sqlalchemy.create_engine, execution_options={"compiled_cache": {}}
+)
 
 LOG_LINES = 200  # of one submission, kept for the instructor
 

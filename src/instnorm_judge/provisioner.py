@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import json
 import os
-import select
 import shutil
 import signal
 import subprocess
@@ -22,23 +21,31 @@ import zmq
 from jupyter_client import AsyncKernelClient, AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import KernelProvisionerBase, KernelProvisionerFactory
-from traitlets import Bool, Dict, DottedObjectName, Type
+from jupyter_client.session import Session
+from traitlets import Bool, Dict, DottedObjectName, Set, Type, default
 
 from . import sandbox
 from .inside import wire
+from .nursery import nursery
+from .processes import Watch
 
 PROVISIONER = "instnorm-sandbox"
 
-# One message, and as many as may wait unread: what a hostile kernel can make this process hold.
-MAX_MESSAGE = wire.MAX_BYTES + 2**20
+# What a hostile kernel can make this process hold: bytes of one part of a message, of a part that
+# is parsed, parts of one message, and messages that wait to be read.
+MAX_PART = wire.MAX_BYTES + 2**20
+MAX_TEXT = 8 * 2**20
+MAX_PARTS = 100
 MAX_WAITING = 16
+PATIENCE = 20  # seconds for a kernel to take a message
 
 
 class SandboxProvisioner(KernelProvisionerBase):
-    """Starts a kernel with `sandbox.command` and ends it with SIGKILL."""
+    """Has a kernel forked behind the walls, and ends it with SIGKILL."""
 
     process = None
-    kernel = None  # a file descriptor of the kernel's process, which no other process can inherit
+    pid = kernel = None  # of the kernel: its number, and a descriptor, which stays its own
+    watch = None
 
     @property
     def has_process(self):
@@ -52,29 +59,13 @@ class SandboxProvisioner(KernelProvisionerBase):
         manager.write_connection_file()
         # The sandbox may run under another account: it may read, and that is all.
         os.chmod(manager.connection_file, 0o644)
-        folder = manager.folder
-        if not manager.confined:
-            self.process = _start(sandbox.unconfined_command(folder), dict(os.environ), ())
-            self.kernel = os.pidfd_open(self.process.pid)
-            return manager.get_connection_info()
-        reader, writer = os.pipe()
-        try:
-            self.process = _start(sandbox.command(folder, writer), {}, (writer,))
-            os.close(writer)
-            writer = None
-            child = _told_pid(reader)
-        finally:
-            os.close(reader)
-            if writer is not None:
-                os.close(writer)
-        if child is None:
-            self.process.kill()
-            self.process.wait()
-            raise RuntimeError("bubblewrap did not start the kernel")
-        try:
-            self.kernel = os.pidfd_open(child)
-        except ProcessLookupError:
-            self.kernel = None  # ended already; `poll` tells
+        if manager.confined:
+            self.process = manager.nursery.start(manager.folder)
+            self.pid, self.kernel = self.process.pid, self.process.descriptor
+            self.watch = Watch(self.pid, self.kernel, sandbox.MEMORY)
+        else:
+            self.process = _start(sandbox.unconfined_command(manager.folder))
+            self.pid = self.process.pid
         return manager.get_connection_info()
 
     async def poll(self):
@@ -92,27 +83,29 @@ class SandboxProvisioner(KernelProvisionerBase):
         if self.kernel is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self.kernel, signum)
+        elif self.process and not self.parent.confined:
+            self.process.send_signal(signum)
 
     async def kill(self, restart=False):
-        """End the first process of the sandbox, and with it everything in there."""
+        """End the first process behind the kernel's walls, and with it everything in there."""
         await self.send_signal(signal.SIGKILL)
-        if self.process:
-            self.process.kill()
 
     async def terminate(self, restart=False):
         await self.kill()
 
     async def cleanup(self, restart=False):
+        if self.watch is not None:
+            self.watch.stop()
+            self.parent.too_large = self.watch.struck
+            self.watch = None
         if self.kernel is not None:
             os.close(self.kernel)
             self.kernel = None
 
 
-def _start(command, environment, descriptors):
+def _start(command):
     return subprocess.Popen(
         command,
-        env=environment,
-        pass_fds=descriptors,
         cwd="/",
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
@@ -121,20 +114,18 @@ def _start(command, environment, descriptors):
     )
 
 
-def _told_pid(reader, seconds=20):
-    """The process that bubblewrap started, from its JSON; None if it tells nothing."""
-    deadline, told = time.monotonic() + seconds, b""
-    while time.monotonic() < deadline:
-        if not select.select([reader], [], [], deadline - time.monotonic())[0]:
-            break
-        part = os.read(reader, 4096)
-        told += part
-        try:
-            return json.loads(told)["child-pid"]
-        except ValueError:
-            if not part:
-                break
-    return None
+class BoundedSession(Session):
+    """Parses no more than it should: a text becomes many times as large when it is parsed.
+
+    In place of a larger message comes one that says nothing. An honest notebook may have shown a
+    picture of that size, which the feedback has no room for anyway.
+    """
+
+    def deserialize(self, msg_list, content=True, copy=True):
+        if len(msg_list) > MAX_PARTS or any(len(part) > MAX_TEXT for part in msg_list[:5]):
+            nothing = {"header": {}, "parent_header": {}, "metadata": {}, "content": {}}
+            return {**nothing, "msg_id": "", "msg_type": "too_large", "buffers": []}
+        return super().deserialize(msg_list, content, copy)
 
 
 class SandboxClient(AsyncKernelClient):
@@ -146,8 +137,9 @@ class SandboxClient(AsyncKernelClient):
         socket.linger = 0
         if identity:
             socket.identity = identity
-        socket.maxmsgsize = MAX_MESSAGE
+        socket.maxmsgsize = MAX_PART
         socket.rcvhwm = MAX_WAITING
+        socket.sndtimeo = 1000 * PATIENCE
         url = self._make_url(channel)
         socket.bind(url)
         os.chmod(url.removeprefix("ipc://"), 0o666)  # in a folder that only we can enter
@@ -162,16 +154,16 @@ class SandboxClient(AsyncKernelClient):
 
     async def _async_wait_for_ready(self, timeout=None):
         """Ask until both sockets have been heard: an answer on one, a state on the other."""
-        deadline = time.monotonic() + (timeout or 60)
+        deadline, asked = time.monotonic() + (timeout or 60), []
         while time.monotonic() < deadline:
-            asked = self.kernel_info()
+            asked.append(self.kernel_info())
             try:
                 while True:
-                    status = await self.iopub_channel.get_msg(timeout=1)
-                    if status["parent_header"].get("msg_id") == asked and (
-                        status["content"].get("execution_state") == "idle"
-                    ):
-                        await self._async_recv_reply(asked, timeout=1)
+                    # The first answer may come before we are heard to listen: soon ask again.
+                    status = await self.iopub_channel.get_msg(timeout=0.1)
+                    about = status["parent_header"].get("msg_id")
+                    if about in asked and status["content"].get("execution_state") == "idle":
+                        await self._async_recv_reply(about, timeout=1)
                         return
             except (Empty, TimeoutError):
                 if not await self.parent.is_alive():
@@ -187,19 +179,26 @@ class SandboxManager(AsyncKernelManager):
     client_class = DottedObjectName(f"{__name__}.SandboxClient")
     client_factory = Type(SandboxClient)
     confined = Bool(True, help="False: no walls. For work that you trust.").tag(config=True)
+    too_large = False  # whether a kernel of ours was ended for the memory it took
+    modules = Set(help="what the notebook imports, as far as it takes long")
     public_cases = Dict(help="what the stub's public_case hands out: exercise -> aspect -> cases")
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        # Private to this process; the folder in it is shown to the sandbox.
-        self.home = Path(tempfile.mkdtemp(prefix="judge-"))
-        self.folder = self.home / "kernel"
-        self.folder.mkdir(mode=0o755)
+        self.nursery = nursery(self.modules) if self.confined else None
+        within = self.nursery.kernels if self.confined else None
+        self.folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=within))
+        if self.confined:
+            self.folder.chmod(0o755)  # in a folder that only we can enter
         (self.folder / "public-cases.json").write_text(json.dumps(self.public_cases))
         self.transport, self.ip = "ipc", str(self.folder / "socket")
         self.connection_file = str(self.folder / "connection.json")
         self.shell_port, self.iopub_port, self.control_port = 1, 2, 3
         self.stdin_port, self.hb_port = 4, 5
+
+    @default("session")
+    def _session_default(self):
+        return BoundedSession(parent=self)
 
     @property
     def kernel_spec(self):
@@ -214,7 +213,7 @@ class SandboxManager(AsyncKernelManager):
 
     async def _async_cleanup_resources(self, restart=False):
         await super()._async_cleanup_resources(restart)
-        shutil.rmtree(self.home, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     cleanup_resources = _async_cleanup_resources
 

@@ -2,7 +2,10 @@
 
 A process in the sandbox sees an interpreter and its libraries, read-only; a few MiB of scratch
 memory; one folder with two sockets; and nothing else of this machine. It has no network, no
-environment, no other processes to look at, and an end.
+environment, no other processes to look at, fewer system calls (`syscalls`), and an end.
+
+bubblewrap makes these walls once, around a process that never runs student code. Each kernel is
+forked from it behind walls of its own, which it has no right to undo (`inside/nursery.py`).
 
 Where bubblewrap is missing, or can't be used, `require` refuses and names the remedy.
 """
@@ -12,11 +15,14 @@ import importlib.util
 import itertools
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+
+from . import syscalls
 
 INSIDE = Path(__file__).parent / "inside"
 HOME = "/home/student"
@@ -33,7 +39,8 @@ LIMITS = {
     "RLIMIT_NOFILE": 256,
     "RLIMIT_CORE": 0,
 }
-SCRATCH = 64 * MIB  # of each of the two folders that can be written to; both are memory
+SCRATCH = 64 * MIB  # of each of the three folders that can be written to; all are memory
+MEMORY = 4096 * MIB  # of all processes together; see `processes.Watch`
 
 # Nothing is handed on from the environment of whoever grades: it may hold passwords.
 ENVIRONMENT = {
@@ -58,7 +65,8 @@ Student code is graded inside a sandbox, and without one it could read and chang
 you can. On Linux, install bubblewrap (`apt-get install bubblewrap`, or `dnf install bubblewrap`).
 Elsewhere, grade in a Linux virtual machine or container with bubblewrap in it.
 
-To grade work that you trust as you trust your own, set INSTNORM_UNSANDBOXED=1.
+To grade work that you trust as you trust your own, set INSTNORM_UNSANDBOXED=1, or run
+`instnorm-judge autograde ASSIGNMENT --unsandboxed`.
 """
 
 
@@ -82,10 +90,16 @@ def _broken():
         return f"There is no sandbox for {sys.platform}."
     if shutil.which("bwrap") is None:
         return "bubblewrap is not installed."
-    command = [*_walls(Path("/usr")), "--", sys.executable, "-I", "-S", "-c", "print('inside')"]
+    if syscalls.filter_program() is None:
+        return f"There is no sandbox for machines of type {platform.machine()}."
     try:
         trial = subprocess.run(
-            command, env={}, capture_output=True, text=True, timeout=30, check=False
+            command(Path("/usr")),
+            env={},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"bubblewrap does not start: {error}."
@@ -99,25 +113,28 @@ def _broken():
     )
 
 
-def command(folder, info_fd):
-    """The command that starts a confined kernel.
+def command(kernels, channel=None, modules=()):
+    """The command that starts a sandbox, from which kernels are forked (`inside/nursery.py`).
 
-    `folder` holds the kernel's connection file, the sockets and the public cases; its name inside
-    is the same. bubblewrap tells the number of the kernel's process on `info_fd`.
+    `kernels` is the folder in which each kernel will have one with its connection file, its sockets
+    and the public cases; names inside are the same. `channel` is the descriptor of a socket to ask
+    for kernels (None: only to try), and `modules` are imported before any of them starts.
     """
     arguments = {
-        "folder": str(folder),
         "home": HOME,
+        "scratch": ["/dev/shm", "/tmp", HOME],
+        "room": SCRATCH,
         "limits": LIMITS,
-        "uid": _nobody() if os.geteuid() == 0 else None,
+        "uid": nobody(),
+        "filter": syscalls.filter_program().hex(),
         "paths": ["/lab"],
+        "modules": sorted(modules),
+        **({} if channel is None else {"channel": channel}),
     }
-    environment = {**ENVIRONMENT, "INSTNORM_PUBLIC_CASES": str(Path(folder) / "public-cases.json")}
     return [
-        *_walls(folder),
-        *("--info-fd", str(info_fd)),
-        *(part for item in environment.items() for part in ("--setenv", *item)),
-        *("--", sys.executable, "-I", "-B", "/judge/kernel.py", json.dumps(arguments)),
+        *_walls(kernels),
+        *(part for item in ENVIRONMENT.items() for part in ("--setenv", *item)),
+        *("--", sys.executable, "-I", "-B", "/judge/nursery.py", json.dumps(arguments)),
     ]
 
 
@@ -144,6 +161,8 @@ def _walls(folder):
             if os.geteuid() == 0
             else ("--unshare-user", "--disable-userns", "--uid", "65534", "--gid", "65534")
         ),
+        # To make namespaces within these, for each kernel; kernels give it up.
+        *("--cap-add", "CAP_SYS_ADMIN"),
         # No processes to signal or trace but its own; whatever is left behind ends with the first.
         *("--unshare-pid", "--as-pid-1"),
         "--unshare-net",
@@ -215,6 +234,11 @@ def _lab():
 _count = itertools.count()
 
 
-def _nobody():
-    """An account number that nothing else on this machine has, another one for each sandbox."""
+def nobody():
+    """An account number that nothing else on this machine has, another one for each kernel.
+
+    None where we are not root, and nobody in the sandbox anyway.
+    """
+    if os.geteuid() != 0:
+        return None
     return 2**30 + (os.getpid() * 1000 + next(_count) % 1000) % 2**30

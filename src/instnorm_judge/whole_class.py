@@ -10,8 +10,10 @@ graded notebook, with a fingerprint of all that the mark depends on; what is unc
 again.
 """
 
+import contextlib
 import hashlib
 import json
+import multiprocessing.connection
 import os
 import secrets
 import shutil
@@ -51,6 +53,7 @@ class Course:
         if not Path("nbgrader_config.py").exists():
             raise SystemExit("There is no nbgrader_config.py here. Run this in your course folder.")
         seed = os.environ.get(SEED)  # nbgrader_config.py draws one where none is given
+        sys.path.insert(0, os.getcwd())  # as nbgrader has it: plugins may lie here
         app = NbGrader()
         app.load_config_file()
         return cls(app.config, CourseDirectory(parent=app), seed)
@@ -282,50 +285,110 @@ def _write(path, content):
 # --- Workers --------------------------------------------------------------------------------------
 
 
-def on_dask(scheduler=None, workers=None):
-    """A `submit` for `autograde`: a Dask cluster at `scheduler`, or `workers` processes here.
+def on_this_machine(workers=None):
+    """A `submit` for `autograde`: so many processes of this machine, or one for each core.
 
-    A submission whose worker dies is given to another one, up to ATTEMPTS times in all; then it is
-    given up, with a reason. Dask is made for colleagues, not for strangers: keep the cluster's
-    ports closed to others, or use TLS.
+    A submission whose worker dies is given to a new one, up to ATTEMPTS times in all; then it is
+    given up, with a reason.
+    """
+
+    def submit(plan, handed):
+        waiting = [(each, 1) for each in reversed(handed)]
+        wanted = min(workers or os.cpu_count() or 1, len(handed))
+        with tempfile.TemporaryDirectory(prefix="grading-") as folder:
+            team = {}  # connection -> worker
+            try:
+                while waiting or team:
+                    while waiting and len(team) < wanted:
+                        worker = _Worker(plan, folder)
+                        team[worker.connection] = worker
+                        worker.begin(*waiting.pop())
+                    for connection in multiprocessing.connection.wait(team):
+                        worker = team[connection]
+                        graded = worker.result()
+                        if graded is None and worker.attempt < ATTEMPTS:
+                            waiting.append((worker.handed, worker.attempt + 1))
+                        elif graded is None:
+                            yield _given_up(worker.handed, "it ended while grading")
+                        else:
+                            yield graded
+                        if graded is not None and waiting:
+                            worker.begin(*waiting.pop())
+                        else:
+                            team.pop(connection).end()
+            finally:
+                for worker in team.values():
+                    worker.end()
+
+    return submit
+
+
+class _Worker:
+    """A process that grades one submission after the other."""
+
+    # Forked from a process that has imported what grading needs, and done nothing else.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["instnorm_judge.one_submission"])
+
+    def __init__(self, plan, folder):
+        self.connection, theirs = self.context.Pipe()
+        with theirs:
+            about = plan, folder, theirs
+            self.process = self.context.Process(target=_work, args=about, daemon=True)
+            self.process.start()
+
+    def begin(self, handed, attempt):
+        self.handed, self.attempt = handed, attempt
+        with contextlib.suppress(OSError):  # it has died: `result` will tell
+            self.connection.send(handed)
+
+    def result(self):
+        """What the worker made of its submission; None if it has died."""
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            return None
+
+    def end(self):
+        with contextlib.suppress(OSError):
+            self.connection.send(None)
+        self.connection.close()
+        self.process.join(5)
+        self.process.kill()
+
+
+def _work(plan, folder, connection):
+    """A worker's life. What it leaves behind is in `folder`, which somebody else removes."""
+    tempfile.tempdir = folder
+    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+        while (handed := connection.recv()) is not None:
+            connection.send(grade(plan, handed))
+
+
+def on_dask(scheduler):
+    """A `submit` for `autograde`: the workers of the Dask cluster at `scheduler`.
+
+    As many attempts for a submission as on this machine. Dask is made for colleagues, not for
+    strangers: keep the cluster's ports closed to others, or use TLS.
     """
 
     def submit(plan, handed):
         import dask
-        from distributed import Client, LocalCluster, as_completed
+        from distributed import Client, as_completed
 
-        settings = {
-            "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
-            "distributed.worker.daemon": False,  # workers start processes of their own
-            "distributed.admin.event-loop": "tornado",
-        }
-        with dask.config.set(settings):
-            cluster = None
-            if scheduler is None:
-                cluster = LocalCluster(
-                    n_workers=min(workers or os.cpu_count() or 1, len(handed)),
-                    threads_per_worker=1,
-                    processes=True,
-                    host="127.0.0.1",
-                    dashboard_address=None,
-                    memory_limit=0,
-                    silence_logs=50,
-                )
-            client = Client(cluster or scheduler, set_as_default=False)
-            try:
-                # A copy for each worker, in place of one for each submission.
-                shared = client.scatter(plan, broadcast=True)
-                futures = {
-                    client.submit(grade, shared, each, pure=False, retries=1): each
-                    for each in handed
-                }
-                for future in as_completed(futures, loop=client.loop):
-                    yield _result(future, futures.pop(future))
-                    future.release()
-            finally:
-                client.close()
-                if cluster is not None:
-                    cluster.close()
+        with (
+            dask.config.set({"distributed.admin.event-loop": "tornado"}),
+            Client(scheduler, set_as_default=False) as client,
+        ):
+            # A copy for each worker, in place of one for each submission.
+            shared = client.scatter(plan, broadcast=True)
+            futures = {
+                client.submit(grade, shared, each, pure=False, retries=ATTEMPTS - 1): each
+                for each in handed
+            }
+            for future in as_completed(futures, loop=client.loop):
+                yield _result(future, futures.pop(future))
+                future.release()
 
     return submit
 
@@ -334,8 +397,11 @@ def _result(future, handed):
     try:
         return future.result()
     except Exception as problem:
-        reason = f"the worker was lost {ATTEMPTS} times ({type(problem).__name__})"
-        return Graded(handed.student, failure=reason)
+        return _given_up(handed, type(problem).__name__)
+
+
+def _given_up(handed, what):
+    return Graded(handed.student, failure=f"the worker was lost {ATTEMPTS} times ({what})")
 
 
 def in_this_process(plan, handed):

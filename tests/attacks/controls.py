@@ -28,6 +28,10 @@ CONTROLS = {
         "import sys, warnings\nwarnings.warn('noise')\nprint('noise' * 1000, file=sys.stderr)",
         {VECTORISED: around(VECTORISED, "warnings.warn('n'); print('n' * 10**5, file=sys.stderr)")},
     ),
+    "shows-more-than-there-is-room-for": (
+        "from IPython.display import HTML, display\ndisplay(HTML('<p>' * 5_000_000))\nprint('on')",
+        {},
+    ),
     "slow": ("", {LOOPS: around(LOOPS, "__import__('time').sleep(0.05)")}),
     "in-place-on-its-own-copy": (
         "",

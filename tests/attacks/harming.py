@@ -3,6 +3,7 @@
 from . import Attack, everywhere
 
 ENDED = "The Python process ended"
+TOO_LARGE = "GiB of memory"
 
 # {port} and {marker} are filled in by the test.
 ATTACKS = {
@@ -19,6 +20,7 @@ ATTACKS = {
         "import time\nwhile True:\n    try: time.sleep(60)\n    except BaseException: pass",
         says="could not be interrupted",
     ),
+    "loops-at-load": Attack("while True: pass", says="This cell took too long and was stopped"),
     "endless-in-a-call": Attack(
         answers=everywhere(
             "import time\ndef {f}(*a):\n    while True:\n        try: time.sleep(60)\n"
@@ -39,6 +41,40 @@ ATTACKS = {
         "except MemoryError: print(len(held), 'and', 'enough')\n"
         "assert len(held) < 17\ndel held",
         says="and enough",
+    ),
+    "memory-bomb-of-many": Attack(
+        "import mmap, os, time\n"
+        "for _ in range(6):\n"
+        "    if os.fork() == 0:\n"
+        "        held = bytearray(b'x') * 2**28\n        time.sleep(60)\n"
+        "time.sleep(60)",
+        says=TOO_LARGE,
+    ),
+    # Spoken to the socket itself, since the library would keep it here until it is whole.
+    "message-without-end": Attack(
+        "import ipykernel, os, socket\n"
+        "folder = os.path.dirname(ipykernel.get_connection_file())\n"
+        "it = socket.socket(socket.AF_UNIX)\n"
+        "it.connect(f'{folder}/socket-2')\n"
+        "it.sendall(b'\\xff' + bytes(8) + b'\\x7f\\x03\\x00NULL' + bytes(48))\n"
+        "ready = b'\\x05READY\\x0bSocket-Type\\0\\0\\0\\x03PUB'\n"
+        "it.sendall(b'\\x04' + bytes([len(ready)]) + ready)\n"
+        "part = b'\\x03' + (2**22).to_bytes(8, 'big') + bytes(2**22)\n"
+        "while True: it.sendall(part)",
+        says=TOO_LARGE,
+    ),
+    "memory-beyond-the-quota": Attack(
+        "import ctypes, os\n"
+        "libc = ctypes.CDLL(None)\n"
+        "def got_it(call, *arguments):\n"
+        "    if pid := os.fork(): return os.waitpid(pid, 0)[1] == 0\n"
+        "    try: os._exit(call(*arguments) < 0)\n"
+        "    except OSError: os._exit(1)\n"
+        "def mounts():\n"
+        "    return libc.unshare(0x10020000) or libc.mount(b'x', b'/tmp', b'tmpfs', 0, b'')\n"
+        "print('as usual:', got_it(os.getpid), 'and beyond:', got_it(mounts),\n"
+        "      got_it(os.memfd_create, 'x'), got_it(libc.shmget, 0, 2**30, 0o1600))",
+        says="as usual: True and beyond: False False False",
     ),
     "fork-bomb": Attack(
         "import os, time\n"
@@ -70,8 +106,10 @@ ATTACKS = {
         "                written += file.write(bytes(2**20))\n"
         "    except OSError: pass\n"
         "    return written // 2**20\n"
-        "folders = {folder for folder, _, _ in os.walk('/')\n"
-        "           if not folder.startswith('/proc') and os.access(folder, os.W_OK)}\n"
+        "folders = set()\n"
+        "for folder, below, _ in os.walk('/'):\n"
+        "    if folder.startswith('/proc') or folder.count('/') > 4: below.clear()\n"
+        "    elif os.access(folder, os.W_OK): folders.add(folder)\n"
         "total = sum(map(fill, {'/', '/dev', '/dev/shm', '/tmp', os.getcwd(), *folders}))\n"
         "print('less', 'than 256' if total < 256 else total)",
         says="less than 256",
@@ -83,13 +121,11 @@ ATTACKS = {
         "for _ in range(8):\n"
         "    kernel.session.send(kernel.iopub_socket, 'stream',\n"
         "        {'name': 'stdout', 'text': 'y' * 10_000_000}, parent=kernel.get_parent())",
-        says="",
     ),
     "one-huge-message": Attack(
         "kernel = get_ipython().kernel\n"
         "kernel.session.send(kernel.iopub_socket, 'stream',\n"
         "    {'name': 'stdout', 'text': 'z' * 100_000_000}, parent=kernel.get_parent())",
-        says="",
     ),
     "chatty-call": Attack(
         answers=everywhere(
@@ -99,7 +135,7 @@ ATTACKS = {
             "        kernel.session.send(kernel.iopub_socket, 'stream',\n"
             "            {'name': 'stdout', 'text': 'noise'}, parent=kernel.get_parent())"
         ),
-        says="",
+        says="Your code sent messages without end",
     ),
     "network": Attack(
         "import socket\n"
@@ -107,7 +143,8 @@ ATTACKS = {
         "    try:\n        socket.create_connection(address, 1)\n"
         "    except OSError: pass\n"
         "    else: print('connected to', address)\n"
-        "print('no', 'network')",
+        "try: socket.socket(socket.AF_UNIX).connect('\\0{marker}-{port}')\n"
+        "except OSError: print('no', 'network')",
         says="no network",
     ),
     "environment": Attack(

@@ -19,7 +19,7 @@ ATTACKS = {
         "import builtins\n"
         "builtins.all = builtins.any = builtins.isinstance = lambda *a: True\n"
         "builtins.AssertionError = type('Never', (Exception,), {})\n",
-        says="",
+        says="could not be interrupted",
     ),
     "patched-run-cell": Attack(
         "shell = get_ipython()\n"
@@ -115,7 +115,7 @@ ATTACKS = {
         "    __array_ufunc__ = lambda *a, **k: np.True_\n"
         "    shape = dtype = property(lambda self: type('Any', (), {'__eq__': lambda *a: True})())",
         answers=everywhere("{f} = lambda x, *rest: np.zeros(3).view(Liar)"),
-        says="",
+        says="has shape (3,)",
     ),
     "lying-number": Attack(
         "class Liar(float):\n"
@@ -192,7 +192,7 @@ ATTACKS = {
         says=UNREADABLE,
     ),
     "forged-digits": Attack(
-        "import wire\nwire.encode = lambda v, b: {'int': '9' * 5_000_000}",
+        "import wire\nwire.encode = lambda v, b: {'int': '9' * 1_000_000}",
         says=UNREADABLE,
     ),
     "forged-frames": Attack(
@@ -216,14 +216,34 @@ ATTACKS = {
         "                      ('clear_output', {})):\n"
         "    kernel.session.send(kernel.iopub_socket, kind, content, parent=kernel.get_parent())",
     ),
-    "forged-answer-in-advance": Attack(
+    "forged-prompt-and-reply": Attack(
+        "kernel = get_ipython().kernel\n"
+        "for kind in ('status', 'execute_input'):\n"
+        "    kernel.session.send(kernel.iopub_socket, kind, parent=kernel.get_parent(), content=\n"
+        "        {'execution_state': 'busy', 'execution_count': '<script>{marker}()</script>'})\n"
+        "async def forged(*a, **k):\n"
+        "    return {'status': 'error', 'execution_count': ['<script>{marker}()</script>'],\n"
+        "            'ename': ['x'], 'evalue': {}, 'traceback': '<script>{marker}()</script>'}\n"
+        "kernel.do_execute = forged",
+        says="NameError",
+    ),
+    "forged-answers-in-advance": Attack(
         "import comm\n"
-        "manager = comm.get_comm_manager()\n"
-        "ordinary = manager.targets['instnorm.call']\n"
-        "def opened(it, message):\n"
+        "for it in comm.get_comm_manager().comms.values():\n"
         "    for number in range(1, 500):\n"
         "        it.send({'number': number, 'callable': True, 'result': None})\n"
-        "manager.targets['instnorm.call'] = opened",
-        says="",
+        "    it._publish_msg = lambda *a, **k: None",
+    ),
+    "forged-changes": Attack(
+        "import wire\n"
+        "ordinary = wire.encode\n"
+        "def forged(value, buffers):\n"
+        "    if isinstance(value, dict):\n"
+        "        node = {'array': 'float64', 'shape': [2**20], 'at': 0}\n"
+        "        return {'dict': [['0', node]] * 10_000}\n"
+        "    buffers.append(bytes(2**23))\n"
+        "    return ordinary(value, buffers)\n"
+        "wire.encode = forged",
+        says=UNREADABLE,
     ),
 }

@@ -4,7 +4,9 @@ import copy
 import json
 import os
 
-from nbformat.v4 import new_markdown_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
+
+from instnorm_judge.rebuild import MAX_FILE, MAX_SOURCE
 
 from . import CONTRAST, LOOPS, VECTORISED, Attack
 
@@ -67,6 +69,28 @@ def script_in_text(notebook):
     notebook.cells.insert(
         0, new_markdown_cell("<script>HARMED()</script><b onclick='HARMED()'>b</b>")
     )
+
+
+def huge(notebook):
+    notebook.cells.insert(0, new_code_cell("#" * MAX_SOURCE))
+
+
+def quadratic(notebook):
+    """Takes minutes to become a page."""
+    notebook.cells.insert(0, new_markdown_cell("[" * 200_000))
+
+
+def wide(data):
+    """Of a size that is allowed, and a hundred times that where all of it is made into objects."""
+    many = b"{}," * (MAX_FILE // 3 - 100_000)
+    return data.replace(b"{", b'{"more": [%b0], ' % many, 1)
+
+
+def marked(notebook):
+    """Lines that mean something to nbgrader, where it does not expect them."""
+    for marker in ("BEGIN HIDDEN TESTS", "BEGIN SOLUTION", "END MARK SCHEME"):
+        notebook.cells.insert(0, new_code_cell(f"### {marker}"))
+        named(notebook, f"{LOOPS}-answer").source += f"\n### {marker}"
 
 
 def foreign_notes(notebook):
@@ -139,6 +163,11 @@ ATTACKS = {
     "deep-json": Attack(file=content(lambda data: b"[" * 10**6), says=NO_NOTEBOOK),
     "other-json": Attack(file=content(lambda data: b'{"cells": 3}'), says=NO_NOTEBOOK),
     "strange-cells": Attack(file=content(strange_cells), says=NO_NOTEBOOK),
+    "huge-file": Attack(file=content(lambda data: data + bytes(MAX_FILE)), says="is larger than"),
+    "wide-json": Attack(file=content(wide)),
+    "quadratic-markdown": Attack(edit=quadratic),
+    "huge-cell": Attack(edit=huge, says="has more than"),
+    "markers-of-nbgrader": Attack(edit=marked),
     "cells-are-null": Attack(
         file=content(lambda data: b'{"nbformat": 4, "nbformat_minor": 5, "cells": [null, 3]}'),
         says=NO_NOTEBOOK,

@@ -91,10 +91,8 @@ class _Encoder:
         self.bytes += value.nbytes
         if self.bytes > MAX_BYTES:
             raise WireError(f"arrays of {self.bytes} bytes are too large to hand over")
-        value = np.ascontiguousarray(value.astype(value.dtype.newbyteorder("="))).reshape(
-            value.shape
-        )
-        self.buffers.append(value.tobytes())
+        native = value.astype(value.dtype.newbyteorder("="), order="C", copy=False)
+        self.buffers.append(native.tobytes())
         node = {"array": value.dtype.name, "shape": list(value.shape), "at": len(self.buffers) - 1}
         return node | {"scalar": True} if scalar else node
 
