@@ -144,7 +144,9 @@ def occupied(assignment, workers):
         make_course(course, assignment, 2 * workers)
         run(course, "instnorm-judge", "autograde", assignment, "--workers", str(workers))
         notes = course.glob(f"autograded/*/{assignment}/{NOTE}")
-        seconds = statistics.median(json.loads(note.read_text())["seconds"] for note in notes)
+        seconds = round(
+            statistics.median(json.loads(note.read_text())["seconds"] for note in notes), 2
+        )
     print(f"{assignment:16} occupies a worker for {seconds:.2f} s", flush=True)
     return seconds
 

@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
-from nbgrader.api import Gradebook
+import sqlalchemy
+from nbgrader.api import Base, Gradebook
 from nbgrader.apps.baseapp import NbGrader
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import AssignLatePenalties
@@ -153,6 +154,10 @@ def _content(handed):
 
 def _template(db_url, assignment, path):
     """A gradebook file with one assignment and no students."""
+    # nbgrader would make the tables too, and then ask alembic which version they are: 3 seconds.
+    engine = sqlalchemy.create_engine(f"sqlite:///{path}")
+    Base.metadata.create_all(engine)
+    engine.dispose()
     with Gradebook(db_url) as whole, Gradebook(f"sqlite:///{path}") as template:
         known = [each.name for each in whole.assignments]
         if assignment not in known:

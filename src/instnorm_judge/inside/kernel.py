@@ -1,6 +1,8 @@
-"""The program in the sandbox: give up every right, then be a Jupyter kernel that can be called.
+"""A Jupyter kernel that can be called. In the sandbox, `nursery.py` forks it.
 
-    python -I -B kernel.py '{"folder": ..., "home": ..., "limits": {...}, "uid": ...}'
+    python -B kernel.py '{"folder": ..., "home": ..., "limits": {...}, "uid": ...}'
+
+starts it by itself and without walls, for trusted work.
 
 An ordinary ipykernel runs the student's cells. What it has in addition: functions that are defined
 in the notebook can be called from outside, by value, in comm messages (`Functions`).
