@@ -19,7 +19,8 @@ except sandbox.NoSandbox as refusal:
 LEAVE = """
 import os, socket, numpy, subprocess, sys
 for place in ("/tmp", "/dev/shm", os.path.expanduser("~")):
-    open(f"{place}/left", "w").write("an answer")
+    if os.access(place, os.W_OK):  # /tmp is closed where this checkout lies in it
+        open(f"{place}/left", "w").write("an answer")
 numpy.mean = numpy.left = "an answer"
 os.environ["LEFT"] = "an answer"
 left = socket.socket(socket.AF_UNIX)
@@ -41,7 +42,7 @@ def unmount():
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 print(json.dumps({
     "files": [f for place in ("/tmp", "/dev/shm", os.path.expanduser("~"))
-              for _, _, files in os.walk(place) for f in files],
+              if os.access(place, os.W_OK) for _, _, files in os.walk(place) for f in files],
     "processes": [name for name in os.listdir("/proc") if name.isdigit()],
     "environment": "LEFT" in os.environ,
     "numpy": callable(numpy.mean) and not hasattr(numpy, "left"),

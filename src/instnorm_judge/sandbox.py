@@ -46,6 +46,7 @@ MEMORY = 4096 * MIB  # of all processes together; see `processes.Watch`
 ENVIRONMENT = {
     "PATH": "/usr/bin",
     "HOME": HOME,
+    "TMPDIR": HOME,
     "USER": "student",
     "LANG": "C.UTF-8",
     "IPYTHONDIR": f"{HOME}/.ipython",
@@ -122,7 +123,7 @@ def command(kernels, channel=None, modules=()):
     """
     arguments = {
         "home": HOME,
-        "scratch": ["/dev/shm", "/tmp", HOME],
+        "scratch": _scratch(),
         "room": SCRATCH,
         "limits": LIMITS,
         "uid": nobody(),
@@ -183,9 +184,21 @@ def _walls(folder):
         *(*_parents("/lab/x"), "--ro-bind", str(_lab()), "/lab/instnorm_lab"),
         *(*_parents(folder), "--ro-bind", str(folder), str(folder)),
         *("--chdir", HOME),
+        *(() if "/tmp" in _scratch() else ("--remount-ro", "/tmp")),
         # The root itself is memory without a quota, unless nobody can write there.
         *("--remount-ro", "/"),
     ]
+
+
+def _scratch():
+    """Folders that each kernel gets anew, to write to.
+
+    Not /tmp where the interpreter itself lies there: it would be covered, and the kernel could
+    import nothing more. Python makes its temporary files in HOME (TMPDIR).
+    """
+    places = (sys.prefix, sys.base_prefix, sys.executable)
+    in_tmp = any(Path(place).is_relative_to("/tmp") for place in places)
+    return ["/dev/shm", HOME] if in_tmp else ["/dev/shm", "/tmp", HOME]
 
 
 @functools.cache

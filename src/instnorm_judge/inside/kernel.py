@@ -48,6 +48,7 @@ def main(arguments):
 
 def serve(folder):
     import ipykernel.iostream
+    from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
 
     class Stream(ipykernel.iostream.OutStream):
@@ -68,6 +69,14 @@ def serve(folder):
             return super().write(string)
 
     ipykernel.iostream.OutStream = Stream
+
+    class Kernel(IPythonKernel):
+        """Answers a call and says no more: that it was busy, and is idle, would cost a third."""
+
+        def _publish_status(self, status, channel, parent=None):
+            about = parent or self.get_parent(channel)
+            if about.get("header", {}).get("msg_type") != "comm_msg":
+                super()._publish_status(status, channel, parent)
 
     class App(IPKernelApp):
         """Connects to sockets that the trusted side has made, in a folder that is read-only here.
@@ -94,6 +103,7 @@ def serve(folder):
             """Written by the other side."""
 
     app = App.instance(
+        kernel_class=Kernel,
         connection_file=os.path.join(folder, "connection.json"),
         capture_fd_output=False,
         log_level=50,
