@@ -343,7 +343,13 @@ def test_what_a_call_costs_does_not_count_and_what_children_do_does(monkeypatch)
         "    if os.fork() == 0: work(); os._exit(0)\n"
         "    os.wait(); return x"
     )
-    test = "for f in (nothing, some, elsewhere):\n    f(x)\n    found[f.__name__] = f.busy"
+    test = (
+        "for f in (nothing, some, elsewhere):\n"
+        "    def busy():\n"
+        "        f(x)\n"
+        "        return f.busy\n"
+        "    found[f.__name__] = min(busy() for _ in range(3))"  # other programs only add to it
+    )
     notebook = blank_notebook(source)
     notebook.cells.append(
         new_code_cell(

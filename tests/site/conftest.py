@@ -102,9 +102,9 @@ def site(built):
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """An installed Chromium."""
+    """An installed Chromium. Closed after each file: some files drive one in another way."""
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
