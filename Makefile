@@ -69,7 +69,7 @@ drift: $(INSTALLED)
 	$(BIN)/python -m instnorm_judge.assignments --check
 
 unit: book
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest
 
 # --- what authors run ---------------------------------------------------------------------------
 

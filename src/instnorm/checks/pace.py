@@ -17,7 +17,7 @@ from .calling import call
 from .compare import agree
 
 ROUNDS = 3
-TRIES = 3
+TRIES = 6
 # One value in so many is compared in each turn: enough to see that it was computed.
 SAMPLE = 101
 # An answer this many times slower than it should be is not timed again: that could take minutes.
