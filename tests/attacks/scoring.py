@@ -19,7 +19,7 @@ ATTACKS = {
         "import builtins\n"
         "builtins.all = builtins.any = builtins.isinstance = lambda *a: True\n"
         "builtins.AssertionError = type('Never', (Exception,), {})\n",
-        says="",  # a reason is asked of every attack; here it depends on what stumbles first
+        says="could not be interrupted",
     ),
     "patched-run-cell": Attack(
         "shell = get_ipython()\n"
