@@ -133,9 +133,13 @@ def test_incomplete_statistics_are_refused(picture):
 
 
 def test_the_network_joins_the_files_of_the_site():
-    config = SimpleNamespace(html_static_path=["style"])
+    config = SimpleNamespace(html_static_path=["style"], html_baseurl="")
     handlers = {}
-    app = SimpleNamespace(connect=lambda event, call, priority: handlers.update({event: call}))
+
+    def connect(event, call, priority=500):
+        handlers[event] = call
+
+    app = SimpleNamespace(connect=connect)
     site.setup(app)
     handlers["config-inited"](app, config)
     assert config.html_static_path == ["style", str(multistyle.model_file())]
