@@ -9,7 +9,7 @@ EXECUTED := _build/.jupyter_cache
 SOURCES = $(shell find src -name '*.py' -o -name '*.cu' -o -name '*.cuh')
 
 .DEFAULT_GOAL := help
-.PHONY: help book lite pdf links serve test lint unit drift exercises exercises-report bench bench-gpu bench-judge pages lock clean
+.PHONY: help book lite pdf links serve test lint unit drift exercises exercises-report bench bench-gpu bench-judge bench-class pages lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ bench-gpu: $(INSTALLED)  ## the same on an NVIDIA GPU, against the speed of its 
 
 bench-judge: $(INSTALLED)  ## grading a class, in the sandbox, against stock nbgrader
 	$(BIN)/python -m benchmarks.judge
+
+bench-class: $(INSTALLED)  ## grading a class of a thousand while workers are killed
+	$(BIN)/python -m benchmarks.large_class
 
 pages: book  ## how heavy and how quick the pages are, in a slowed-down browser
 	$(BIN)/python -m benchmarks.pages

@@ -14,12 +14,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import playwright
+import tinycss2
 from docutils import nodes
 from sphinxcontrib import katex
 
 from . import photos, style
 from .multistyle import model_file
 
+# Of the theme and of extensions; they serve all that any book might use.
+STYLESHEETS = ("styles/*.css", "sphinx-design.min.css", "mystnb.*.css")
 CARD = "_static/card.jpg"
 CARD_ALT = "Three prints of one photograph: pale, dark, and normalised"
 
@@ -91,10 +94,18 @@ def _finish(app, error):
         for page in [*pages, site / "404.html", site / "genindex.html", site / "search.html"]:
             page.write_text(_lighten(page.read_text("utf-8"), page.name), "utf-8")
         _choose_icons(site / "_static")
+        _choose_rules(site)
 
 
 def _lighten(page, name):
     """A page without 1.5 MB of icons, without the search index, and with its landmarks named."""
+    # The theme finds out whether it is dark when the page is there, and then all is styled anew.
+    page = page.replace(
+        'document.documentElement.dataset.theme = localStorage.getItem("theme") || "auto";',
+        "document.documentElement.dataset.theme = "
+        '({light: "light", dark: "dark"})[document.documentElement.dataset.mode] || '
+        '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");',
+    )
     page = re.sub(r"\s*<script [^>]*scripts/fontawesome\.js[^>]*></script>", "", page)
     if name != "search.html":
         search = r"(?:searchtools|language_data|searchindex)\.js"
@@ -134,6 +145,52 @@ def _choose_icons(static):
     )
     sheet.write_text(css, "utf-8")
     (scripts / "fontawesome.js").unlink(missing_ok=True)
+
+
+def _choose_rules(site):
+    """Cut stylesheets down to rules for classes and names that a page, or a script, may have."""
+    users = [*site.rglob("*.html"), *(site / "_static").rglob("*.js")]
+    known = {word for file in users for word in re.findall(r"[\w-]+", file.read_text("utf-8"))}
+    for sheet in STYLESHEETS:
+        for path in (site / "_static").glob(sheet):
+            rules = tinycss2.parse_stylesheet(path.read_text("utf-8"), True, True)
+            path.write_text(tinycss2.serialize(_rules_for(known, rules)), "utf-8")
+
+
+def _rules_for(known, rules):
+    for rule in rules:
+        if rule.type == "qualified-rule":
+            choices = [each for each in _split_at_commas(rule.prelude) if _names(each) <= known]
+            rule.prelude = _join_with_commas(choices)
+        elif rule.type == "at-rule" and rule.at_keyword in ("media", "supports"):
+            inner = tinycss2.parse_rule_list(rule.content, True, True)
+            rule.content = list(_rules_for(known, inner))
+        if rule.type != "qualified-rule" or rule.prelude:
+            yield rule
+
+
+def _split_at_commas(tokens):
+    choices = [[]]
+    for token in tokens:
+        if token == ",":
+            choices.append([])
+        else:
+            choices[-1].append(token)
+    return choices
+
+
+def _join_with_commas(choices):
+    comma = tinycss2.ast.LiteralToken(0, 0, ",")
+    return [token for choice in choices for token in (comma, *choice)][1:]
+
+
+def _names(tokens):
+    """Classes and names that a selector asks for; what is in `:not(...)` it does not ask for."""
+    return {
+        token.value
+        for before, token in zip([None, *tokens], tokens, strict=False)
+        if token.type == "hash" or (token.type == "ident" and before == ".")
+    }
 
 
 def draw_card(path, title):
