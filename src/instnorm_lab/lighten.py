@@ -1,0 +1,126 @@
+"""What the theme makes every reader load, or every browser do, and no page needs, is left out.
+
+The theme serves all that any book might use: 1.5 MB of icons, 3000 rules of style, the index for
+the search on every page. And some of what it does makes the browser lay out or style a page twice.
+`benchmarks/pages.py` measures what this gains.
+"""
+
+import re
+
+import tinycss2
+from fontTools import subset
+from sphinx.errors import ExtensionError
+
+# The theme finds out whether it is dark when the page is there, and then all is styled anew.
+LIGHT_OR_DARK = (
+    'document.documentElement.dataset.theme = localStorage.getItem("theme") || "auto";',
+    "document.documentElement.dataset.theme = "
+    '({light: "light", dark: "dark"})[document.documentElement.dataset.mode] || '
+    '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");',
+)
+
+# Names, punctuation and white space have the colour of the code around them: a third of a page's
+# elements, for nothing.
+PLAIN = ("n", "p", "w")
+PLAIN_CODE = re.compile(rf'<span class="(?:{"|".join(PLAIN)})">([^<]*)</span>')
+
+# Stylesheets of the theme and of extensions.
+GENERAL = ("styles/*.css", "sphinx-design.min.css", "mystnb.*.css")
+
+# The theme's script measures whether a block of code can be scrolled, and so has to be reached by
+# keyboard. What is folded up is laid out to be measured; it can wait until it is unfolded.
+SCROLLABLE_BLOCKS = (
+    ("e.tabIndex=e.scrollWidth", 'e.closest("details:not([open])")||(e.tabIndex=e.scrollWidth'),
+    ("scrollHeight>e.clientHeight?0:-1}", "scrollHeight>e.clientHeight?0:-1)}"),
+    (
+        'window.addEventListener("resize",t)',
+        'for(const n of["resize","toggle"])window.addEventListener(n,t,!0)',
+    ),
+)
+
+
+def page(text, name):
+    """A page's HTML, lighter, and with its landmarks named."""
+    text = PLAIN_CODE.sub(r"\1", text.replace(*LIGHT_OR_DARK))
+    text = re.sub(r"\s*<script [^>]*scripts/fontawesome\.js[^>]*></script>", "", text)
+    if name != "search.html":
+        search = r"(?:searchtools|language_data|searchindex)\.js"
+        text = re.sub(rf'\s*<script src="[^"]*{search}[^"]*"></script>', "", text)
+    text = text.replace(
+        '<div id="pst-primary-sidebar" class="',
+        '<div id="pst-primary-sidebar" role="region" aria-label="Book" class="',
+    )
+    # A role that the standard has withdrawn.
+    return text.replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def static_files(site):
+    """Lighten what pages load. Raises ExtensionError if the theme is not the one known here."""
+    static = site / "_static"
+    (static / "scripts" / "fontawesome.js").unlink(missing_ok=True)
+    _script(static / "scripts" / "pydata-sphinx-theme.js")
+    users = [*site.rglob("*.html"), *static.rglob("*.js")]
+    known = {word for file in users for word in re.findall(r"[\w-]+", file.read_text("utf-8"))}
+    for sheet in (path for pattern in GENERAL for path in static.glob(pattern)):
+        rules = tinycss2.parse_stylesheet(sheet.read_text("utf-8"), True, True)
+        sheet.write_text(tinycss2.serialize(_rules_for(known, rules)), "utf-8")
+    _icons(static / "styles" / "pydata-sphinx-theme.css", static / "vendor/fontawesome/webfonts")
+
+
+def _script(path):
+    text = path.read_text("utf-8")
+    if all(after in text for _, after in SCROLLABLE_BLOCKS):
+        return  # from the build before
+    for before, after in SCROLLABLE_BLOCKS:
+        if text.count(before) != 1:
+            raise ExtensionError(f"{path.name} no longer says {before}")
+        text = text.replace(before, after)
+    path.write_text(text, "utf-8")
+
+
+def _rules_for(known, rules):
+    """Those rules that can concern an element whose classes and ids are all among `known`."""
+    for rule in rules:
+        if rule.type == "at-rule" and rule.at_keyword in ("media", "supports"):
+            inner = tinycss2.parse_rule_list(rule.content, True, True)
+            rule.content = list(_rules_for(known, inner))
+        if rule.type != "qualified-rule" or any(_asked(each) <= known for each in _choices(rule)):
+            yield rule
+
+
+def _choices(rule):
+    """The selectors of a rule, which commas separate, as lists of tokens."""
+    choices = [[]]
+    for token in rule.prelude:
+        if token == ",":
+            choices.append([])
+        else:
+            choices[-1].append(token)
+    return choices
+
+
+def _asked(selector):
+    """The classes and ids that a selector asks for; what is in `:not(...)` it does not ask for."""
+    return {
+        token.value
+        for before, token in zip([None, *selector], selector, strict=False)
+        if token.type == "hash" or (token.type == "ident" and before == ".")
+    }
+
+
+def _icons(sheet, fonts):
+    """Cut the icon font down to the icons that the stylesheet still names."""
+    css = sheet.read_text("utf-8")
+    # WOFF and not WOFF2, which would need one more package; with so few icons it is the same.
+    options = subset.Options(flavor="woff", layout_features=[])
+    font = subset.load_font(fonts / "fa-solid-900.ttf", options)
+    chosen = subset.Subsetter(options)
+    chosen.populate(unicodes={ord(icon) for icon in re.findall("[\ue000-\uf8ff]", css)})
+    chosen.subset(font)
+    subset.save_font(font, fonts / "fa-solid-900.woff", options)
+    css = re.sub(
+        r"url\([^)]*fa-solid-900\.woff2\)[^}]*",
+        'url(../vendor/fontawesome/webfonts/fa-solid-900.woff) format("woff")',
+        css,
+    )
+    sheet.write_text(css, "utf-8")
