@@ -28,7 +28,8 @@ PLAIN_CODE = re.compile(rf'<span class="(?:{"|".join(PLAIN)})">([^<]*)</span>')
 GENERAL = ("styles/*.css", "sphinx-design.min.css", "mystnb.*.css")
 
 # The theme's script measures whether a block of code can be scrolled, and so has to be reached by
-# keyboard. What is folded up is laid out to be measured; it can wait until it is unfolded.
+# keyboard. What is folded up is laid out to be measured; it can wait until it is unfolded. Until
+# then, and without scripts, all blocks can be reached.
 SCROLLABLE_BLOCKS = (
     ("e.tabIndex=e.scrollWidth", 'e.closest("details:not([open])")||(e.tabIndex=e.scrollWidth'),
     ("scrollHeight>e.clientHeight?0:-1}", "scrollHeight>e.clientHeight?0:-1)}"),
@@ -42,6 +43,7 @@ SCROLLABLE_BLOCKS = (
 def page(text, name):
     """A page's HTML, lighter, and with its landmarks named."""
     text = PLAIN_CODE.sub(r"\1", text.replace(*LIGHT_OR_DARK))
+    text = re.sub(r"<pre\b", '<pre tabindex="0"', text)
     text = re.sub(r"\s*<script [^>]*scripts/fontawesome\.js[^>]*></script>", "", text)
     if name != "search.html":
         search = r"(?:searchtools|language_data|searchindex)\.js"

@@ -41,6 +41,9 @@ def focused(page):
 
 def test_keyboard_reaches_everything_and_shows_where_it_is(visit):
     page = visit("principles/the-algorithm.html", reduced_motion="reduce")
+    page.locator(".explorable").scroll_into_view_if_needed()
+    page.wait_for_selector(".explorable[data-mounted]")
+    page.evaluate("scrollTo(0, 0)")
     page.keyboard.press("Tab")
     assert focused(page) == ["Skip to main content", True, True]
     stops = []
