@@ -368,15 +368,17 @@ def wrong(name, standardiser, says, loses):
     return Misconception(name, says, by_planes(affine(standardiser)), loses)
 
 
+AFFINE = Aspect(
+    "affine",
+    1,
+    "Channel c is then multiplied by gamma[c], and beta[c] is added.",
+    public=({"x": PAIR, "gamma": np.array([2.0, -0.5]), "beta": np.array([10.0, 20.0])},),
+    hidden=lambda rng: [with_affine(rng, bright(rng, some_shape(rng))) for _ in range(3)],
+)
+
 BLOCKED_ASPECTS = (
     EVERY_PLANE,
-    Aspect(
-        "affine",
-        1,
-        "Channel c is then multiplied by gamma[c], and beta[c] is added.",
-        public=({"x": PAIR, "gamma": np.array([2.0, -0.5]), "beta": np.array([10.0, 20.0])},),
-        hidden=lambda rng: [with_affine(rng, bright(rng, some_shape(rng))) for _ in range(3)],
-    ),
+    AFFINE,
     EPS,
     LARGE_OFFSET,
     NEW_ARRAY,
@@ -580,13 +582,7 @@ PORTABLE_ASPECTS = (
         public=(plain({"x": LINE}), plain({"x": BATCH.reshape(2, 3, 2, 2, 2)})),
         hidden=lambda rng: [of_rank(rng, 3), of_rank(rng, 5)],
     ),
-    Aspect(
-        "affine",
-        1,
-        "Channel c is then multiplied by gamma[c], and beta[c] is added.",
-        public=({"x": PAIR, "gamma": np.array([2.0, -0.5]), "beta": np.array([10.0, 20.0])},),
-        hidden=lambda rng: [with_affine(rng, bright(rng, some_shape(rng))) for _ in range(3)],
-    ),
+    AFFINE,
     EPS,
     Aspect(
         "dtype",
