@@ -5,6 +5,7 @@
 - Mathematics is drawn when the book is built, by the Node that the package playwright brings.
 - Each page says what it is about, to searchers and to whoever is sent a link to it. The address
   that it names is ``html.baseurl`` of ``_config.yml``.
+- No line begins with the comma behind a formula.
 - Pages are made lighter than the theme has them: see `lighten`.
 """
 
@@ -20,6 +21,7 @@ from sphinxcontrib import katex
 from . import lighten, photos, style
 from .multistyle import model_file
 
+SHORT = 30  # characters of LaTeX: what fits a line of a small telephone
 CARD = "_static/card.jpg"
 CARD_ALT = "Three prints of one photograph: pale, dark, and normalised"
 
@@ -28,6 +30,7 @@ def setup(app):
     _let_playwright_draw_mathematics()
     # Before Sphinx itself looks at the list, which it does at priority 800.
     app.connect("config-inited", _configure, priority=700)
+    app.connect("doctree-resolved", _keep_together)
     app.connect("html-page-context", _describe)
     app.connect("build-finished", _finish, priority=900)  # after extensions have copied their files
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -45,6 +48,18 @@ def _let_playwright_draw_mathematics():
 def _configure(app, config):
     config.html_static_path.append(str(model_file()))
     config.notfound_urls_prefix = urlsplit(config.html_baseurl).path
+
+
+def _keep_together(app, doctree, docname):
+    """Short formulas and the comma behind them: browsers would begin a line with the comma."""
+    for formula in list(doctree.findall(nodes.math)):
+        text = formula.next_node(descend=False, siblings=True)
+        marks = re.match(r"[,;.:!?)’”]*", text).group() if isinstance(text, nodes.Text) else ""
+        if marks and len(formula.astext()) <= SHORT:
+            together = nodes.inline(classes=["together"])
+            formula.parent.replace(text, nodes.Text(text[len(marks) :]))
+            formula.replace_self(together)
+            together += [formula, nodes.Text(marks)]
 
 
 def _describe(app, pagename, templatename, context, doctree):

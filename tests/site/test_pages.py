@@ -155,6 +155,30 @@ def test_mathematics_is_drawn(visit, page_name):
     assert page.locator(".katex-error").count() == 0
 
 
+def test_no_line_begins_with_the_comma_behind_a_short_formula(visit):
+    page = visit("principles/invariance.html", width=390)
+    seen, begin = page.evaluate(
+        """() => {
+          const below = [];
+          let seen = 0;
+          for (const formula of document.querySelectorAll("span.math:not(.eqno)")) {
+            const text = formula.nextSibling;
+            if (text?.nodeType !== 3 || !/^[,;.:!?)]/.test(text.data)) continue;
+            const range = document.createRange();
+            range.setStart(text, 0);
+            range.setEnd(text, 1);
+            const [mark, box] = [range.getBoundingClientRect(), formula.getBoundingClientRect()];
+            if (box.width > 150) continue;
+            seen += 1;
+            if (mark.left < box.left) below.push(formula.textContent + text.data.slice(0, 20));
+          }
+          return [seen, below];
+        }"""
+    )
+    assert seen > 20
+    assert begin == []
+
+
 def test_mathematics_uses_its_own_fonts(visit):
     page = visit("notation.html")
     page.evaluate("document.fonts.ready")
