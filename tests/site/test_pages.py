@@ -156,27 +156,28 @@ def test_mathematics_is_drawn(visit, page_name):
 
 
 def test_no_line_begins_with_the_comma_behind_a_short_formula(visit):
-    page = visit("principles/invariance.html", width=390)
-    seen, begin = page.evaluate(
-        """() => {
-          const below = [];
-          let seen = 0;
-          for (const formula of document.querySelectorAll("span.math:not(.eqno)")) {
-            const text = formula.nextSibling;
-            if (text?.nodeType !== 3 || !/^[,;.:!?)]/.test(text.data)) continue;
-            const range = document.createRange();
-            range.setStart(text, 0);
-            range.setEnd(text, 1);
-            const [mark, box] = [range.getBoundingClientRect(), formula.getBoundingClientRect()];
-            if (box.width > 150) continue;
-            seen += 1;
-            if (mark.left < box.left) below.push(formula.textContent + text.data.slice(0, 20));
-          }
-          return [seen, below];
-        }"""
-    )
-    assert seen > 20
-    assert begin == []
+    page = visit("principles/the-algorithm.html")
+    for width in range(320, 440, 10):
+        page.set_viewport_size({"width": width, "height": 800})
+        seen, begin = page.evaluate(
+            """() => {
+              const [below, seen] = [[], []];
+              for (const formula of document.querySelectorAll("span.math:not(.eqno)")) {
+                const text = formula.nextSibling;
+                if (text?.nodeType !== 3 || !/^[,;.:!?)]/.test(text.data)) continue;
+                const range = document.createRange();
+                range.setStart(text, 0);
+                range.setEnd(text, 1);
+                const mark = range.getBoundingClientRect();
+                const box = formula.getBoundingClientRect();
+                const wrapped = mark.top > box.top + box.height / 2 && mark.left < box.right;
+                (wrapped ? below : seen).push(formula.textContent + text.data.slice(0, 20));
+              }
+              return [seen.length, below];
+            }"""
+        )
+        assert seen > 20
+        assert begin == [], width
 
 
 def test_mathematics_uses_its_own_fonts(visit):
