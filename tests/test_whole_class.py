@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import nbformat
@@ -117,8 +119,12 @@ def copy(course, folder):
 
 
 def gradebook_of(course):
+    return marks_in(f"sqlite:///{course / 'gradebook.db'}")
+
+
+def marks_in(address):
     """All marks and comments: student -> (late by, penalty, cell -> ...)."""
-    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+    with Gradebook(address) as gradebook:
         return {
             submission.student.id: (
                 submission.total_seconds_late,
@@ -245,6 +251,48 @@ def test_a_cluster_of_processes_gives_the_same_gradebook(handed_in, plain, tmp_p
         finally:
             first.terminate()
     assert gradebook_of(course) == plain
+
+
+@pytest.fixture
+def postgres(tmp_path):
+    """Address of a gradebook in a PostgreSQL server of its own."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not programs or find_spec("psycopg") is None:
+        pytest.skip("POSTGRESQL IS NOT TESTED HERE: its server and the package psycopg are needed")
+    root = os.geteuid() == 0
+    # The server refuses to run as root, and nobody else may enter pytest's folder.
+    account = {"user": 65534, "group": 65534, "extra_groups": []} if root else {}
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        if root:
+            os.chown(folder, 65534, 65534)
+
+        def call(program, *arguments):
+            command = [programs[-1] / program, "-D", f"{folder}/data", *arguments]
+            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, **account)
+
+        call("initdb", "--username", "nbgrader", "--auth", "trust", "--encoding", "UTF8")
+        # No port of the network: a socket in the folder.
+        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}'"
+        call("pg_ctl", "-w", "-o", options, "-l", f"{folder}/log", "start")
+        try:
+            yield f"postgresql://nbgrader@/postgres?host={folder}"
+        finally:
+            call("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+def test_the_gradebook_may_be_in_postgresql(handed_in, plain, postgres, tmp_path):
+    course = copy(handed_in, tmp_path)
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write(f"\nc.CourseDirectory.db_url = {postgres!r}\n")
+    (course / "gradebook.db").unlink()
+    result = run(course, "nbgrader", "generate_assignment", ASSIGNMENT, "--force")
+    assert result.returncode == 0, result.stderr
+    with Gradebook(postgres) as gradebook:
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate="2027-01-15 18:00 UTC")
+    assert f"Graded {len(CLASS)}; 0 had been graded before." in judge(course, "--workers", "2")
+    assert f"Graded 0; {len(CLASS)} had been graded before." in judge(course, "--workers", "2")
+    assert not (course / "gradebook.db").exists()
+    assert marks_in(postgres) == plain
 
 
 def address_in(path, seconds=60):
