@@ -10,6 +10,7 @@
 """
 
 import re
+import socket
 from html import escape
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -41,8 +42,15 @@ def _let_playwright_draw_mathematics():
     katex.NODEJS_BINARY = str(node if node.is_file() else node.with_suffix(".exe"))
     katex.KATEX_DEFAULT_OPTIONS = {"strict": "error"}
     # On a busy machine katex calls its server before that listens. By TCP it calls again.
-    katex.KaTeXServer.start_server_process = katex.KaTeXServer.start_network_socket
+    katex.KaTeXServer.start_server_process = _start_katex
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0
+
+
+def _start_katex(folder, timeout):
+    process, connection = katex.KaTeXServer.start_network_socket(folder, timeout)
+    # A request is sent in two parts. The second would wait 40 ms for word that the first is there.
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return process, connection
 
 
 def _configure(app, config):
