@@ -88,6 +88,7 @@ def visit(browser, url):
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
     page.add_init_script(WATCH)
     page.goto(url, wait_until="networkidle")
+    page.wait_for_function("performance.getEntriesByName('first-contentful-paint').length")
     return page, *page.evaluate("[paint, blocked()]")
 
 
