@@ -43,6 +43,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "judge.json"
 
 ASSIGNMENT = "the-algorithm"
+CASES = "20160727"  # the seed of the hidden cases
 BAR = 3.0  # times the throughput of stock nbgrader
 BIN = Path(sys.executable).parent
 
@@ -99,7 +100,7 @@ def assignments():
 
 def run(folder, command, *arguments):
     """Run a command in a course folder; the seconds that it took."""
-    environment = {**os.environ, SEED: "20160727", "JUPYTER_CONFIG_DIR": str(folder / "no-config")}
+    environment = {**os.environ, SEED: CASES, "JUPYTER_CONFIG_DIR": str(folder / "no-config")}
     environment.pop("INSTNORM_UNSANDBOXED", None)
     start = time.perf_counter()
     done = subprocess.run(

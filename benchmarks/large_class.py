@@ -28,15 +28,11 @@ from instnorm.checks import SEED
 from instnorm_judge import sandbox
 from instnorm_judge.whole_class import Course, autograde, on_this_machine
 
-from .judge import ASSIGNMENT, BIN, WRONG, make_course, marks
+from .judge import ASSIGNMENT, BIN, CASES, WRONG, make_course, marks
 from .surroundings import surroundings
 
 RESULTS = Path(__file__).parent / "results" / "large-class.json"
 KILLS = (1 / 3, 2 / 3)  # of the class
-
-
-def kill_a_worker():
-    os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
 
 
 def graded(folder, students, workers, kills=()):
@@ -44,12 +40,15 @@ def graded(folder, students, workers, kills=()):
     make_course(folder, ASSIGNMENT, students, WRONG)
     left, killed = list(kills), []
 
+    def kill_a_worker(done):
+        os.kill(multiprocessing.active_children()[0].pid, signal.SIGKILL)
+        killed.append(done)
+
     def watch(done, total):
         if left and done >= left[0] * total:
             left.pop(0)
             # In a moment, when each has a submission in hand again.
-            threading.Timer(0.3, kill_a_worker).start()
-            killed.append(done)
+            threading.Timer(0.3, kill_a_worker, [done]).start()
         if done == total or done % 50 == 0:
             print(f"{done} of {total} graded, workers killed: {len(killed)}", flush=True)
 
@@ -69,7 +68,8 @@ def main():
     options = parser.parse_args()
     sandbox.require()
     warnings.filterwarnings("ignore", category=SAWarning)  # from inside nbgrader's gradebook
-    os.environ[SEED] = "20160727"
+    os.environ.pop("INSTNORM_UNSANDBOXED", None)
+    os.environ[SEED] = CASES
     os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     with tempfile.TemporaryDirectory(prefix="judge-bench-") as folder:
         wanted, *_ = graded(Path(folder) / "few", len(WRONG), options.workers)
@@ -96,15 +96,8 @@ def main():
         "without a mark": [each.student for each in failed],
     }
     complete = right == len(found) == options.students * len(wanted) // len(WRONG)
-    report["met"] = (
-        complete
-        and len(killed) == len(KILLS)
-        and (done, skipped)
-        == (
-            options.students,
-            0,
-        )
-    )
+    all_at_once = (done, skipped) == (options.students, 0)
+    report["met"] = complete and all_at_once and len(killed) == len(KILLS)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(f"{right} of {len(found)} marks are right. Written to {options.out}")
     if not report["met"]:

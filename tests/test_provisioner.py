@@ -66,8 +66,12 @@ def listening(tmp_path):
     with zmq.Context() as context, context.socket(zmq.PUB) as kernel:
         kernel.sndhwm, kernel.linger = 1, 0
         kernel.connect(f"ipc://{tmp_path}/socket-2")
-        while not heard(channel):  # until both know of each other
+        for _ in range(30):  # until both know of each other
             kernel.send_multipart(sent(client.session))
+            if heard(channel):
+                break
+        else:
+            pytest.fail("the client hears nothing")
         yield kernel, channel
     channel.stop()
     client.context.term()
