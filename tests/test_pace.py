@@ -1,12 +1,14 @@
 """Timing answers: by ratio, without being fooled, and without waiting for ever."""
 
+import threading
+
 import numpy as np
 import pytest
 
 from instnorm.checks import EXERCISES, check
 from instnorm.checks.calling import Outcome, call
 from instnorm.checks.exercise import Pace
-from instnorm.checks.pace import HOPELESS, speed_of
+from instnorm.checks.pace import HOPELESS, Lane, _change, speed_of
 
 ARGUMENTS = {"x": np.arange(200_000.0)}
 
@@ -18,7 +20,7 @@ def work(times):
         function.calls += 1
         for _ in range(20 * times):
             y = np.sqrt(x)
-        return y
+        return y - x.mean()
 
     function.calls = 0
     return function
@@ -65,8 +67,53 @@ def test_a_proxy_says_how_long_its_function_was_busy():
     assert outcome.busy == 1e-9
     slow = Outcome(outcome.parts, busy=1e9)
     assert speed_of(proxy, slow, Pace(work(1), 1.3), ARGUMENTS, ("y",)) < 1e-6
-    proxy.busy = 1e9
-    assert speed_of(proxy, outcome, Pace(work(1), 1.3), ARGUMENTS, ("y",)) < 1e-6
+
+
+def test_a_proxy_has_a_lane_of_its_own():
+    class Proxy(Lane):
+        busy, made = 1e-9, 0
+
+        def ready(self):
+            super().ready()
+            Proxy.made += 1
+
+    proxy = work(1)
+    proxy.lane = lambda arguments: Proxy(proxy, arguments)
+    assert speed(proxy, work(1)) > 1e3
+    assert Proxy.made >= 2
+    Proxy.busy = 1e9
+    assert speed(proxy, work(1)) < 1e-6
+
+
+def test_what_other_threads_do_meanwhile_does_not_count():
+    """Threads of a linear algebra library burn time while they wait for work."""
+    right = work(1)
+
+    def noisy(x):
+        others = [threading.Thread(target=work(20), args=(x,)) for _ in range(2)]
+        for other in others:
+            other.start()
+        y = right(x)
+        for other in others:
+            other.join()
+        return y
+
+    assert 0.5 < speed(noisy, work(1), times=0.9) < 2
+
+
+def test_nothing_of_a_turn_can_be_known_before():
+    places = {_change([ARGUMENTS["x"]])["place"] for _ in range(5)}
+    assert len(places) > 1
+
+
+def test_an_answer_may_overwrite_its_argument():
+    right = work(1)
+
+    def in_place(x):
+        x[:] = right(x)
+        return x
+
+    assert speed(in_place, work(4)) > 1.3
 
 
 def test_a_slow_answer_keeps_its_other_points_and_is_told_why(capsys):

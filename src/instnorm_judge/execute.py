@@ -155,16 +155,7 @@ class Execute(preprocessors.Execute):
 
     def _meet(self):
         """Get to know the kernel, before any code of the student's has run in it."""
-        notebook = remote.Notebook(self.kc, self.km, self.timeout)
-        notebook.start_clock()
-        try:
-            for exercise in _exercises(self.nb):
-                for aspect in exercise.aspects:
-                    if aspect.pace:
-                        notebook.calibrate(list(aspect.public[0].values()))
-        except remote.Lost as reason:
-            raise Retry(str(reason)) from None
-        self.names = remote.Names(notebook)
+        self.names = remote.Names(remote.Notebook(self.kc, self.km, self.timeout))
         self.deadline = time.monotonic() + self.total
 
     def _test(self, cell):

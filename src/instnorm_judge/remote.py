@@ -42,8 +42,7 @@ class Notebook:
         self.deadline = None
         self.comm = uuid.uuid4().hex
         self.number = 0
-        self.busy = 0.0  # seconds of processor time that the function took in the last call
-        self.cost = None  # and of everything around it, for each byte of the arguments
+        self.busy = 0.0  # seconds of processor time that the kernel took for the last call
         self._send("comm_open", {"target_name": "instnorm.call", "data": {}}, [])
 
     def start_clock(self):
@@ -62,36 +61,47 @@ class Notebook:
 
     def call(self, name, arguments):
         """Call a function of the notebook; changes to arrays among `arguments` are made to them."""
-        buffers = []
-        try:
-            data = {"call": name, "arguments": wire.encode(list(arguments), buffers)}
-        except wire.WireError as error:
-            raise Lost(f"The test can't call {name}: {error}.") from None
-        start, size = self._processor_time(), sum(map(len, buffers))
-        reply, buffers = self._ask(data, buffers)
-        if "printed" in reply:
-            print(self._checked(wire.text, reply["printed"]), end="")
+        data, buffers = self._encoded(arguments)
+        reply, buffers = self._timed({"call": name, "values": data}, buffers)
         changed = self._decoded(reply.get("changed"), buffers)
         for k, array in enumerate(arguments):
             if isinstance(changed, dict) and str(k) in changed:
                 _overwrite(array, changed[str(k)])
+        return self._result(reply, buffers)
+
+    def keep(self, name, arguments):
+        """Have arguments ready over there, for `lap`; large ones take their time to travel."""
+        data, buffers = self._encoded(arguments)
+        self._ask({"keep": name, "values": data}, buffers)
+
+    def ready(self):
+        """Have fresh copies made of what is kept."""
+        self._ask({"ready": True}, [])
+
+    def lap(self, *lap):
+        """A call with these copies, which `lap` changes first; see `instnorm.checks.pace.Lane`."""
+        data, buffers = self._encoded(lap)
+        return self._result(*self._timed({"lap": True, "values": data}, buffers))
+
+    def _encoded(self, values):
+        buffers = []
+        try:
+            return wire.encode(list(values), buffers), buffers
+        except wire.WireError as error:
+            raise Lost(f"The test can't send its arguments: {error}.") from None
+
+    def _timed(self, data, buffers):
+        """Ask, and note how long the kernel was busy, seen from outside, from here to its reply."""
+        start = processor_time(self.manager.provisioner.pid)
+        reply = self._ask(data, buffers)
+        self.busy = max(processor_time(self.manager.provisioner.pid) - start, 1e-6)
+        return reply
+
+    def _result(self, reply, buffers):
+        if "printed" in reply:
+            print(self._checked(wire.text, reply["printed"]), end="")
         self._raise(reply)
-        result = self._decoded(reply.get("result"), buffers)
-        self.busy = max(self._processor_time() - start - size * (self.cost or 0), 1e-6)
-        return result
-
-    def calibrate(self, arguments):
-        """Find out what calls cost with such arguments, while no code but ours runs over there."""
-        size = sum(each.nbytes for each in arguments if isinstance(each, np.ndarray))
-        self.cost, costs = 0.0, []
-        for _ in range(3):
-            self.call("", arguments)
-            costs.append(self.busy / size)
-        self.cost = min(costs)
-
-    def _processor_time(self):
-        timed = self.cost is not None
-        return processor_time(self.manager.provisioner.pid) if timed else 0.0
+        return self._decoded(reply.get("result"), buffers)
 
     # --- Messages ---------------------------------------------------------------------------------
 
@@ -190,11 +200,37 @@ class Function:
 
     @property
     def busy(self):
-        """Seconds of processor time that it took in the last call, without what sending took."""
+        """Seconds of processor time that it took in the last call, the sending included."""
         return self._notebook.busy
 
     def __call__(self, *arguments):
         return self._notebook.call(self.__name__, arguments)
+
+    def lane(self, arguments):
+        return Lane(self, arguments)
+
+
+class Lane:
+    """Where a function of the notebook is called again and again, with arguments that lie there.
+
+    Like `instnorm.checks.pace.Lane`. Each call takes a few milliseconds more than the function, for
+    messages and a few values; the student is not paid back, for that could not be told apart from
+    work that was moved there.
+    """
+
+    def __init__(self, function, arguments):
+        self._notebook = function._notebook
+        self._notebook.keep(function.__name__, arguments)
+
+    @property
+    def busy(self):
+        return self._notebook.busy
+
+    def ready(self):
+        self._notebook.ready()
+
+    def __call__(self, *lap):
+        return self._notebook.lap(*lap)
 
 
 def _overwrite(array, changed):

@@ -13,7 +13,10 @@ Arguments = Mapping[str, np.ndarray | float | str]
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast an answer has to be: `times` as fast as `naive`, called with the same arguments."""
+    """How fast an answer has to be: `times` as fast as `naive`, called with the same arguments.
+
+    Both return one array, and all its values depend on all columns of the arguments.
+    """
 
     naive: Callable
     times: float

@@ -130,15 +130,14 @@ class Functions:
             data, buffers = message["content"]["data"], message["buffers"]
             reply, out = {}, []
             try:
-                if "look" in data:
-                    reply = self.look(data["look"], out)
-                else:
-                    reply = self.call(data, buffers, out)
+                kind = next(k for k in ("look", "call", "keep", "ready", "lap") if k in data)
+                reply = getattr(self, kind)(data, buffers, out)
             except (self.wire.WireError, KeyboardInterrupt) as error:
                 reply, out = {"raised": self.told(error)}, []
             comm.send({"number": data["number"], **reply}, buffers=out)
 
-    def look(self, name, out):
+    def look(self, data, buffers, out):
+        name = data["look"]
         if name not in self.names:
             return {"missing": True}
         value = self.names[name]
@@ -147,16 +146,49 @@ class Functions:
         return {"value": self.wire.encode(value, out)}
 
     def call(self, data, buffers, out):
+        import numpy as np
+
+        arguments = self.wire.decode(data["values"], buffers)
+        before = [value.copy() if isinstance(value, np.ndarray) else None for value in arguments]
+        reply = self.run(lambda: self.names[data["call"]](*arguments), out)
+        changed = {
+            k: now
+            for k, (then, now) in enumerate(zip(before, arguments, strict=True))
+            if then is not None and not _equal(then, now)
+        }
+        reply["changed"] = self.wire.encode(changed, out)
+        return reply
+
+    def keep(self, data, buffers, out):
+        """Arguments for many calls, see `instnorm.checks.pace.Lane`, which is this for us."""
+        self.kept = data["keep"], self.wire.decode(data["values"], buffers)
+        return {}
+
+    def ready(self, data, buffers, out):
+        import numpy as np
+
+        self.copies = [v.copy() if isinstance(v, np.ndarray) else v for v in self.kept[1]]
+        return {}
+
+    def lap(self, data, buffers, out):
+        place, first, step, *columns = self.wire.decode(data["values"], buffers)
+
+        def once():
+            for value, column in zip(self.copies, columns, strict=True):
+                if column is not None:
+                    value[..., place % value.shape[-1]] = column
+            return self.names[self.kept[0]](*self.copies).reshape(-1)[first::step]
+
+        return self.run(once, out)
+
+    def run(self, function, out):
+        """What a function returns, prints or raises, for the reply."""
         import io
         import warnings
         from contextlib import redirect_stderr, redirect_stdout
 
         import numpy as np
 
-        arguments = self.wire.decode(data["arguments"], buffers)
-        # Without a name: what does a call cost in which nothing is done?
-        function = self.names[data["call"]] if data["call"] else lambda first, *others: first
-        before = [value.copy() if isinstance(value, np.ndarray) else None for value in arguments]
         printed, reply = io.StringIO(), {}
         try:
             with (
@@ -166,18 +198,12 @@ class Functions:
                 redirect_stderr(io.StringIO()),
             ):
                 warnings.simplefilter("ignore")
-                result = function(*arguments)
+                result = function()
                 reply["result"] = self.wire.encode(result, out)
         except BaseException as error:
             out.clear()
             reply = {"raised": self.told(error)}
         reply["printed"] = printed.getvalue()[: self.wire.MAX_TEXT]
-        changed = {
-            k: now
-            for k, (then, now) in enumerate(zip(before, arguments, strict=True))
-            if then is not None and not _equal(then, now)
-        }
-        reply["changed"] = self.wire.encode(changed, out)
         return reply
 
     def told(self, error):
@@ -188,8 +214,8 @@ class Functions:
             message = str(error)
         except BaseException:
             message = ""
-        # The first frame is `call`.
-        frames = traceback.extract_tb(error.__traceback__)[1:][-50:]
+        # The first two frames are `run` and what it was given.
+        frames = traceback.extract_tb(error.__traceback__)[2:][-50:]
         names = self.wire.foreign(error)["foreign"]
         return {
             "type": names,
