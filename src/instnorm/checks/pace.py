@@ -6,8 +6,8 @@ What disturbs a whole turn leaves its ratio alone; what disturbs half of one spo
 not the median of ROUNDS. Who is found slow is tried again, for a machine can be busy for as long.
 
 Each turn has a *lane*, in which everything large lies ready before the clock runs: copies of the
-arguments. With the clock running, a few of their values change, which no function can have known;
-the function is called; and a few values of what it returns are taken, to be compared. A function in
+arguments. With the clock running, a few values of the data change, which no function can have
+known; the function is called; and a few values of what it returns are taken, to be compared. A function in
 another process has its lane there, for to send large arrays costs more time than what is timed.
 
 The clock is one of the processor, which other programs hardly move. Here it counts the thread that
@@ -41,8 +41,8 @@ class Lane:
     def __call__(self, place, first, step, *columns):
         """Call the function with `columns` at `place` of each array's last axis.
 
-        Returns one in `step` values of the result, from the one at `first`. The numbers that are
-        not arrays have None for a column.
+        Returns one in `step` values of the result, from the one at `first`. What does not change
+        has None for a column.
         """
         for value, column in zip(self.copies, columns, strict=True):
             if column is not None:
@@ -87,15 +87,16 @@ def _race(theirs, ours, times, returns):
 
 
 def _change(arguments):
-    """What is different in a turn: nobody can know it before the turn begins."""
+    """What is different in a turn: nobody can know it before the turn begins.
+
+    Only the first argument changes. A turn asks how fast an answer is; what its parameters do to
+    the result is asked, and lost, elsewhere.
+    """
     rng = np.random.default_rng()
     place = int(rng.integers(2**31))
-    columns = {
-        str(k): value[..., place % value.shape[-1]] * rng.uniform(1.1, 2)
-        if isinstance(value, np.ndarray)
-        else None
-        for k, value in enumerate(arguments)
-    }
+    data, *parameters = arguments
+    column = data[..., place % data.shape[-1]] * rng.uniform(1.1, 2)
+    columns = {"0": column} | {str(k): None for k, _ in enumerate(parameters, 1)}
     return {"place": place, "first": int(rng.integers(SAMPLE)), "step": SAMPLE} | columns
 
 
