@@ -7,8 +7,9 @@ not the median of ROUNDS. Who is found slow is tried again, for a machine can be
 
 Each turn has a *lane*, in which everything large lies ready before the clock runs: copies of the
 arguments. With the clock running, a few values of the data change, which no function can have
-known; the function is called; and a few values of what it returns are taken, to be compared. A function in
-another process has its lane there, for to send large arrays costs more time than what is timed.
+known; the function is called; and a few values of what it returns are taken, to be compared. A
+function in another process has its lane there, for to send large arrays costs more time than what
+is timed.
 
 The clock is one of the processor, which other programs hardly move. Here it counts the thread that
 calls and no other: a linear algebra library's threads burn time while they wait for work.
