@@ -7,9 +7,10 @@ copy of the tensor (1 read, 1 write); backward, the sum of two (2 reads, 1 write
 
 How times are taken
     Other programs and the machine's own clock disturb all times, so the contestants take turns, in
-    a new random order each round, and ratios are taken within a round. Each is called twice in its
-    turn and the second call is timed: what the one before left behind, in the caches and in threads
-    that still spin, is then its own. Of the ratios, least, median and greatest are reported.
+    a new random order each round, and ratios are taken within a round. In its turn each is called
+    until SETTLE has passed, and the call after that is timed: what the one before left behind, in
+    the caches and in threads that still spin for work, is gone by then, and what there is is its
+    own. Of the ratios, least, median and greatest are reported.
 
 Before anything is timed its result is compared with double precision. The results go to
 benchmarks/results/norms-cpu.json. The GPU has its own program, benchmarks.gpu.
@@ -40,6 +41,8 @@ SHAPES = [
     (64, 256, 8, 8),
     (2, 512, 16, 16),
 ]
+# Seconds. OpenMP's threads wait actively for about half as long before they go to sleep.
+SETTLE = 0.01
 # The speed that we ask of ourselves, as a multiple of PyTorch's: the median over the shapes, and
 # for single shapes (None: for any).
 BARS = {
@@ -88,7 +91,9 @@ def rounds(contestants, seconds, rng):
     end = time.perf_counter() + seconds
     while len(times["ours"]) < 7 or time.perf_counter() < end:
         for name in rng.permutation(names):
-            contestants[name]()
+            settled = time.perf_counter() + SETTLE
+            while time.perf_counter() < settled:
+                contestants[name]()
             start = time.perf_counter()
             contestants[name]()
             times[name].append(time.perf_counter() - start)
