@@ -10,6 +10,7 @@ import hashlib
 import html
 import itertools
 import os
+import platform
 import re
 import shutil
 import socket
@@ -357,6 +358,24 @@ ELSEWHERE = {
 }
 
 
+def run_with_a_test(source, test, names, monkeypatch):
+    """Run a notebook that ends with a test cell, which has the additional `names`."""
+    notebook = blank_notebook(source)
+    notebook.cells.append(
+        new_code_cell(
+            test, metadata={"nbgrader": {"grade": True, "solution": False, "grade_id": "t"}}
+        )
+    )
+    meet = Execute._meet
+
+    def met(self):
+        meet(self)
+        self.names.update(names)
+
+    monkeypatch.setattr(Execute, "_meet", met)
+    executed(notebook)
+
+
 @pytest.mark.parametrize("way", ELSEWHERE)
 def test_the_time_of_a_function_is_seen_from_outside(way, monkeypatch):
     """Work can't be moved to where it does not count, neither in a call nor in a lap."""
@@ -382,20 +401,28 @@ def test_the_time_of_a_function_is_seen_from_outside(way, monkeypatch):
         "    lane(3, 1, 2, x[:, 3] + 1)\n"
         "    found[f.__name__ + ' again'] = lane.busy"
     )
-    notebook = blank_notebook(source)
-    notebook.cells.append(
-        new_code_cell(
-            test, metadata={"nbgrader": {"grade": True, "solution": False, "grade_id": "t"}}
-        )
-    )
-    meet = Execute._meet
-
-    def met(self):
-        meet(self)
-        self.names.update(found=found, x=np.zeros((64, 2**10)))
-
-    monkeypatch.setattr(Execute, "_meet", met)
-    executed(notebook)
+    run_with_a_test(source, test, {"found": found, "x": np.zeros((64, 2**10))}, monkeypatch)
     assert max(found["nothing"], found["nothing again"]) < 0.1
     assert min(found["some"], found["some again"]) > 0.29
     assert max(found["some"], found["some again"]) < 0.6
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the habits of glibc's malloc")
+def test_a_lap_is_not_charged_for_the_habits_of_malloc(monkeypatch):
+    """See `instnorm.checks.pace.ROOM`: what is handed back returns page by page."""
+    found = {}
+    source = (
+        "import resource\nimport numpy as np\n"
+        "def pages(x):\n"
+        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
+        "    for row in x: [row * k for k in range(8)]\n"
+        "    return np.array([resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before + 0.0])"
+    )
+    test = (
+        "lane = pages.lane([x])\n"
+        "for _ in range(2):\n"
+        "    lane.ready()\n"
+        "    found['pages'] = lane(0, 0, 1, x[:, 0])\n"
+    )
+    run_with_a_test(source, test, {"found": found, "x": np.zeros((80, 2**16))}, monkeypatch)
+    assert found["pages"] < 1000

@@ -1,5 +1,9 @@
 """Timing answers: by ratio, without being fooled, and without waiting for ever."""
 
+import platform
+import subprocess
+import sys
+import textwrap
 import threading
 
 import numpy as np
@@ -114,6 +118,31 @@ def test_an_answer_may_overwrite_its_argument():
         return x
 
     assert speed(in_place, work(4)) > 1.3
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the habits of glibc's malloc")
+def test_a_turn_is_not_charged_for_the_habits_of_malloc():
+    """Pages that go back to the system and return are seen as faults, in a process of its own."""
+    program = """
+        import resource
+        import numpy as np
+        from instnorm.checks.pace import Lane
+
+        def pages(x):
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            for row in x:
+                [row * k for k in range(8)]
+            return np.array([resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before])
+
+        x = np.zeros((80, 2**16))
+        lane = Lane(pages, [x])
+        for _ in range(2):
+            lane.ready()
+            (faults,) = lane(0, 0, 1, x[:, 0])
+        print(faults)
+    """
+    program = [sys.executable, "-c", textwrap.dedent(program)]
+    assert int(subprocess.check_output(program, text=True, timeout=60)) < 1000
 
 
 def test_a_slow_answer_keeps_its_other_points_and_is_told_why(capsys):

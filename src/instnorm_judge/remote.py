@@ -14,6 +14,8 @@ from queue import Empty
 import numpy as np
 from jupyter_core.utils import run_sync
 
+from instnorm.checks.pace import ROOM
+
 from .inside import wire
 from .processes import processor_time
 
@@ -75,8 +77,8 @@ class Notebook:
         self._ask({"keep": name, "values": data}, buffers)
 
     def ready(self):
-        """Have fresh copies made of what is kept."""
-        self._ask({"ready": True}, [])
+        """Have fresh copies made of what is kept; `ROOM` is for malloc over there."""
+        self._ask({"ready": ROOM}, [])
 
     def lap(self, *lap):
         """A call with these copies, which `lap` changes first; see `instnorm.checks.pace.Lane`."""

@@ -168,6 +168,7 @@ class Functions:
         import numpy as np
 
         self.copies = [v.copy() if isinstance(v, np.ndarray) else v for v in self.kept[1]]
+        np.empty(data["ready"], np.uint8)  # and freed at once
         return {}
 
     def lap(self, data, buffers, out):
