@@ -41,7 +41,7 @@ SHAPES = [
     (64, 256, 8, 8),
     (2, 512, 16, 16),
 ]
-# Seconds. OpenMP's threads wait actively for about half as long before they go to sleep.
+# Seconds. OpenMP's threads wait actively for some milliseconds before they go to sleep.
 SETTLE = 0.01
 # The speed that we ask of ourselves, as a multiple of PyTorch's: the median over the shapes, and
 # for single shapes (None: for any).

@@ -106,7 +106,7 @@ def test_what_other_threads_do_meanwhile_does_not_count():
 
 
 def test_nothing_of_a_turn_can_be_known_before():
-    places = {_change([ARGUMENTS["x"]])["place"] for _ in range(5)}
+    places = {_change(ARGUMENTS["x"])["place"] for _ in range(5)}
     assert len(places) > 1
 
 

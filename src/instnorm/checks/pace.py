@@ -26,9 +26,10 @@ ROUNDS = 3
 TRIES = 6
 # One value in so many is compared in each turn: enough to see that it was computed.
 SAMPLE = 101
-# Bytes, just under what glibc calls large. Until it has seen such an array freed, malloc hands
-# memory back to the system after each use: an answer would pay for that by the size of its blocks,
-# between 0 and twice what its arithmetic takes.
+# Bytes, just under the most that glibc's malloc ever keeps for later. It begins with far less, and
+# keeps more once it has seen an array of such a size freed. Until then an answer would pay for
+# memory that goes back to the system and returns: by the size of its blocks, nothing or more than
+# its arithmetic takes.
 ROOM = 31 << 20
 # An answer this many times slower than it should be is not timed again: that could take minutes.
 HOPELESS = 12
@@ -44,15 +45,13 @@ class Lane:
         self.copies = [v.copy() if isinstance(v, np.ndarray) else v for v in self.arguments]
         np.empty(ROOM, np.uint8)  # and freed at once
 
-    def __call__(self, place, first, step, *columns):
-        """Call the function with `columns` at `place` of each array's last axis.
+    def __call__(self, place, first, step, column):
+        """Call the function, with `column` at `place` of the last axis of its first argument.
 
-        Returns one in `step` values of the result, from the one at `first`. What does not change
-        has None for a column.
+        Returns one in `step` values of the result, from the one at `first`.
         """
-        for value, column in zip(self.copies, columns, strict=True):
-            if column is not None:
-                value[..., place % value.shape[-1]] = column
+        data = self.copies[0]
+        data[..., place % data.shape[-1]] = column
         return self.function(*self.copies).reshape(-1)[first::step]
 
 
@@ -80,7 +79,7 @@ def _race(theirs, ours, times, returns):
     """The median of some turns; 0 if an answer was right once, and is not again."""
     ratios = []
     while max(fast := sum(r >= times for r in ratios), len(ratios) - fast) <= ROUNDS // 2:
-        change = _change(ours.arguments)
+        change = _change(ours.arguments[0])
         outcomes = []
         for lane in (ours, theirs):
             lane.ready()
@@ -92,7 +91,7 @@ def _race(theirs, ours, times, returns):
     return statistics.median(ratios)
 
 
-def _change(arguments):
+def _change(data):
     """What is different in a turn: nobody can know it before the turn begins.
 
     Only the first argument changes. A turn asks how fast an answer is; what its parameters do to
@@ -100,10 +99,8 @@ def _change(arguments):
     """
     rng = np.random.default_rng()
     place = int(rng.integers(2**31))
-    data, *parameters = arguments
     column = data[..., place % data.shape[-1]] * rng.uniform(1.1, 2)
-    columns = {"0": column} | {str(k): None for k, _ in enumerate(parameters, 1)}
-    return {"place": place, "first": int(rng.integers(SAMPLE)), "step": SAMPLE} | columns
+    return {"place": place, "first": int(rng.integers(SAMPLE)), "step": SAMPLE, "column": column}
 
 
 def _agree(theirs, expected):

@@ -172,12 +172,11 @@ class Functions:
         return {}
 
     def lap(self, data, buffers, out):
-        place, first, step, *columns = self.wire.decode(data["values"], buffers)
+        place, first, step, column = self.wire.decode(data["values"], buffers)
 
         def once():
-            for value, column in zip(self.copies, columns, strict=True):
-                if column is not None:
-                    value[..., place % value.shape[-1]] = column
+            changing = self.copies[0]
+            changing[..., place % changing.shape[-1]] = column
             return self.names[self.kept[0]](*self.copies).reshape(-1)[first::step]
 
         return self.run(once, out)
