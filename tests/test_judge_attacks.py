@@ -408,21 +408,37 @@ def test_the_time_of_a_function_is_seen_from_outside(way, monkeypatch):
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the habits of glibc's malloc")
-def test_a_lap_is_not_charged_for_the_habits_of_malloc(monkeypatch):
-    """See `instnorm.checks.pace.ROOM`: what is handed back returns page by page."""
+@pytest.mark.parametrize(
+    "before",
+    [
+        "pass",
+        "np.empty(31 << 20, np.uint8)\n"
+        "parts = [np.ones(20 << 20, np.uint8) for _ in range(3)]\n"
+        "del parts",
+    ],
+    ids=["nothing", "a lot"],
+)
+def test_new_memory_costs_a_lap_the_same_whatever_was_freed_before(before, monkeypatch):
+    """See `instnorm.checks.pace.ROOM`: small blocks next to nothing, large ones each time."""
     found = {}
     source = (
         "import resource\nimport numpy as np\n"
-        "def pages(x):\n"
+        "rows = np.zeros((80, 2**16))\n"
+        f"{before}\n"
+        "def faults(function):\n"
         "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "    for row in x: [row * k for k in range(8)]\n"
-        "    return np.array([resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before + 0.0])"
+        "    function()\n"
+        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
+        "def pages(x):\n"
+        "    large = [faults(lambda: np.ones(32 << 20, np.uint8)) for _ in range(5)]\n"
+        "    small = faults(lambda: [len([row * k for k in range(8)]) for row in rows])\n"
+        "    return np.array([small, min(large)], float)"
     )
     test = (
         "lane = pages.lane([x])\n"
-        "for _ in range(2):\n"
-        "    lane.ready()\n"
-        "    found['pages'] = lane(0, 0, 1, x[:, 0])\n"
+        "lane.ready()\n"
+        "found['small'], found['large'] = lane(0, 0, 1, x[:, 0])\n"
     )
-    run_with_a_test(source, test, {"found": found, "x": np.zeros((80, 2**16))}, monkeypatch)
-    assert found["pages"] < 1000
+    run_with_a_test(source, test, {"found": found, "x": np.zeros((1, 2))}, monkeypatch)
+    assert found["small"] < 3000
+    assert found["large"] >= 16

@@ -12,7 +12,7 @@ import pytest
 from instnorm.checks import EXERCISES, check
 from instnorm.checks.calling import Outcome, call
 from instnorm.checks.exercise import Pace
-from instnorm.checks.pace import HOPELESS, Lane, _change, speed_of
+from instnorm.checks.pace import HOPELESS, MOST, Lane, _change, speed_of
 
 ARGUMENTS = {"x": np.arange(200_000.0)}
 
@@ -89,6 +89,38 @@ def test_a_proxy_has_a_lane_of_its_own():
     assert speed(proxy, work(1)) < 1e-6
 
 
+class Disturbed(Lane):
+    """A lane whose turns last as long as those of a machine on which two turns of three are spoilt.
+
+    The spoilt ones take up to five times as long.
+    """
+
+    def __init__(self, seconds, rng):
+        super().__init__(np.sqrt, [ARGUMENTS["x"]])
+        spoilt = rng.random(MOST) < 2 / 3
+        longer = 0.03 * rng.random(MOST) + spoilt * rng.uniform(0, 4, MOST)
+        self.turns = iter(seconds * (1 + longer))
+
+    def __call__(self, *change):
+        self.busy = next(self.turns)
+        return super().__call__(*change)
+
+
+def test_what_disturbs_the_turns_makes_no_answer_fast_or_slow(monkeypatch):
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr("instnorm.checks.pace.Lane", lambda *_: Disturbed(1.0, rng))
+
+    def seems(truth):
+        def answer(x):
+            return np.sqrt(x)
+
+        answer.lane = lambda _: Disturbed(1 / truth, rng)
+        return speed(answer, np.sqrt)
+
+    for truth in (0.6, 1.0, 1.7):
+        assert [seems(truth) for _ in range(100)] == pytest.approx([truth] * 100, rel=0.2)
+
+
 def test_what_other_threads_do_meanwhile_does_not_count():
     """Threads of a linear algebra library burn time while they wait for work."""
     right = work(1)
@@ -121,28 +153,42 @@ def test_an_answer_may_overwrite_its_argument():
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the habits of glibc's malloc")
-def test_a_turn_is_not_charged_for_the_habits_of_malloc():
-    """Pages that go back to the system and return are seen as faults, in a process of its own."""
-    program = """
+@pytest.mark.parametrize("before", ["nothing", "just under what malloc keeps at most"])
+def test_new_memory_costs_the_same_in_every_process(before):
+    """Small blocks cost next to nothing, and large arrays are faulted in, each time.
+
+    What was freed `before` makes malloc judge otherwise. So this needs a process of its own.
+    """
+    program = f"""
         import resource
         import numpy as np
-        from instnorm.checks.pace import Lane
+        from instnorm.checks.pace import ROOM, Lane
+
+        def faults(function):
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+            function()
+            return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
         def pages(x):
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-            for row in x:
-                [row * k for k in range(8)]
-            return np.array([resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before])
+            large = [faults(lambda: np.ones(2 * ROOM, np.uint8)) for _ in range(5)]
+            rows = x.reshape(-1, 2**16)
+            small = faults(lambda: [len([row * k for k in range(8)]) for row in rows])
+            return np.array([small, min(large)])
 
-        x = np.zeros((80, 2**16))
+        x = np.zeros((128, 2**16))
+        if {before != "nothing"}:
+            np.empty(31 << 20, np.uint8)
+            parts = [np.ones(20 << 20, np.uint8) for _ in range(3)]
+            del parts
         lane = Lane(pages, [x])
-        for _ in range(2):
-            lane.ready()
-            (faults,) = lane(0, 0, 1, x[:, 0])
-        print(faults)
+        lane.ready()
+        small, large = lane(0, 0, 1, x[:, 0])
+        print(small, large)
     """
     program = [sys.executable, "-c", textwrap.dedent(program)]
-    assert int(subprocess.check_output(program, text=True, timeout=60)) < 1000
+    small, large = map(int, subprocess.check_output(program, text=True, timeout=60).split())
+    assert small < 3000  # 1024 for the first row alone, and then no more
+    assert large >= 16  # of 2 MiB each, at most
 
 
 def test_a_slow_answer_keeps_its_other_points_and_is_told_why(capsys):

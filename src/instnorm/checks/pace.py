@@ -1,9 +1,10 @@
 """How fast an answer is: never in seconds, always next to the naive version.
 
 A class has fast machines and slow ones, and on each something else may be going on. So the two
-functions take turns, on the same arguments and by the same clock, and each turn gives one ratio.
-What disturbs a whole turn leaves its ratio alone; what disturbs half of one spoils that ratio, and
-not the median of ROUNDS. Who is found slow is tried again, for a machine can be busy for as long.
+functions take turns, on the same arguments and by the same clock. What disturbs a turn makes it
+longer, never shorter, so the shortest of each counts. How many turns that takes, the turns tell: on
+a quiet machine the first few agree, on a busy one it takes a while until each function had several
+that were left alone. How fast the answer seems has no say in it, or chance would have many tries.
 
 Each turn has a *lane*, in which everything large lies ready before the clock runs: copies of the
 arguments. With the clock running, a few values of the data change, which no function can have
@@ -15,24 +16,41 @@ The clock is one of the processor, which other programs hardly move. Here it cou
 calls and no other: a linear algebra library's threads burn time while they wait for work.
 """
 
-import statistics
+import sys
 
 import numpy as np
 
 from .calling import call
 from .compare import agree
 
-ROUNDS = 3
-TRIES = 6
+# The turns end when so many of the shortest, of each function, are equal within so much...
+AGREEING = 4
+CLOSE = 1.15
+# ... and here at the latest.
+MOST = 31
 # One value in so many is compared in each turn: enough to see that it was computed.
 SAMPLE = 101
-# Bytes, just under the most that glibc's malloc ever keeps for later. It begins with far less, and
-# keeps more once it has seen an array of such a size freed. Until then an answer would pay for
-# memory that goes back to the system and returns: by the size of its blocks, nothing or more than
-# its arithmetic takes.
-ROOM = 31 << 20
+# Bytes. An array of so many comes fresh from the system, as a large one does in most programs, and
+# of smaller ones so much is kept for later. Left alone, glibc's malloc judges by what was freed
+# before: the same function takes half as long again in one process as in another, and blocks of one
+# size cost nothing to have while those of another cost more than the arithmetic.
+ROOM = 16 << 20
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 # An answer this many times slower than it should be is not timed again: that could take minutes.
 HOPELESS = 12
+
+
+def steady_malloc():
+    """Make new memory cost the same whatever the process did before, where malloc is glibc's."""
+    if sys.platform != "linux":
+        return
+    import ctypes  # which a browser has not
+
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        for parameter in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            library.mallopt(parameter, ROOM)
+        library.malloc_trim(ROOM)
 
 
 class Lane:
@@ -43,7 +61,7 @@ class Lane:
 
     def ready(self):
         self.copies = [v.copy() if isinstance(v, np.ndarray) else v for v in self.arguments]
-        np.empty(ROOM, np.uint8)  # and freed at once
+        steady_malloc()
 
     def __call__(self, place, first, step, column):
         """Call the function, with `column` at `place` of the last axis of its first argument.
@@ -58,7 +76,7 @@ class Lane:
 def speed_of(function, outcome, pace, arguments, returns):
     """How many times as fast as `pace.naive` the function is, given the `outcome` of a first call.
 
-    The turns end as soon as their median is certain to be fast enough, or too slow.
+    It is 0 if the function was right once, and is not again.
     """
     naive = call(pace.naive, arguments, returns)
     first = naive.busy / outcome.busy
@@ -66,29 +84,27 @@ def speed_of(function, outcome, pace, arguments, returns):
         return first
     arguments = list(arguments.values())
     theirs = getattr(function, "lane", lambda given: Lane(function, given))(arguments)
-    ours = Lane(pace.naive, arguments)
-    speed = 0.0
-    for _ in range(TRIES):
-        speed = max(speed, _race(theirs, ours, pace.times, returns))
-        if speed >= pace.times:
-            break
-    return speed
-
-
-def _race(theirs, ours, times, returns):
-    """The median of some turns; 0 if an answer was right once, and is not again."""
-    ratios = []
-    while max(fast := sum(r >= times for r in ratios), len(ratios) - fast) <= ROUNDS // 2:
-        change = _change(ours.arguments[0])
-        outcomes = []
-        for lane in (ours, theirs):
-            lane.ready()
-            outcomes.append(call(lane, change, returns))
-        naive, answer = outcomes
-        if answer.failure or not all(map(_agree, answer.parts, naive.parts)):
+    lanes = Lane(pace.naive, arguments), theirs
+    seconds = [], []
+    while len(seconds[0]) < MOST and not all(map(_settled, seconds)):
+        change = _change(arguments[0])
+        expected, outcome = (_turn(lane, change, returns) for lane in lanes)
+        if outcome.failure or not all(map(_agree, outcome.parts, expected.parts)):
             return 0.0
-        ratios.append(naive.busy / answer.busy)
-    return statistics.median(ratios)
+        for spent, each in zip(seconds, (expected, outcome), strict=True):
+            spent.append(each.busy)
+    ours, theirs = map(min, seconds)
+    return ours / theirs
+
+
+def _turn(lane, change, returns):
+    lane.ready()
+    return call(lane, change, returns)
+
+
+def _settled(seconds):
+    shortest = sorted(seconds)[:AGREEING]
+    return len(shortest) == AGREEING and shortest[-1] <= CLOSE * shortest[0]
 
 
 def _change(data):
