@@ -36,7 +36,9 @@ SAMPLE = 101
 # size cost nothing to have while those of another cost more than the arithmetic.
 ROOM = 16 << 20
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-# An answer this many times slower than it should be is not timed again: that could take minutes.
+# An answer that one turn shows to be so many times slower than it should be gets no other: that
+# could take minutes. After the first call, for which its arguments may have had to travel, the
+# square of this is needed to say so.
 HOPELESS = 12
 
 
@@ -80,7 +82,7 @@ def speed_of(function, outcome, pace, arguments, returns):
     """
     naive = call(pace.naive, arguments, returns)
     first = naive.busy / outcome.busy
-    if first < pace.times / HOPELESS:
+    if first < pace.times / HOPELESS**2:
         return first
     arguments = list(arguments.values())
     theirs = getattr(function, "lane", lambda given: Lane(function, given))(arguments)
@@ -93,8 +95,11 @@ def speed_of(function, outcome, pace, arguments, returns):
             return 0.0
         for spent, each in zip(seconds, (expected, outcome), strict=True):
             spent.append(each.busy)
-    ours, theirs = map(min, seconds)
-    return ours / theirs
+        ours, theirs = map(min, seconds)
+        speed = ours / theirs
+        if speed < pace.times / HOPELESS:
+            break
+    return speed
 
 
 def _turn(lane, change, returns):
