@@ -41,7 +41,7 @@ def test_the_speed_is_a_ratio():
     assert 0.3 < speed(work(2), work(1), times=0.9) < 0.8
 
 
-@pytest.mark.parametrize(("times", "calls"), [(2 * HOPELESS, 2), (2 * HOPELESS**2, 1)])
+@pytest.mark.parametrize(("times", "calls"), [(4 * HOPELESS, 2), (4 * HOPELESS**2, 1)])
 def test_a_hopeless_answer_is_not_called_again_and_again(times, calls):
     function = work(times)
     assert speed(function, work(1)) < 1 / HOPELESS
@@ -204,7 +204,7 @@ def test_a_slow_answer_keeps_its_other_points_and_is_told_why(capsys):
     assert check("blocked-instance-norm", naive) == 5
     text = " ".join(capsys.readouterr().out.split())
     assert "the-whole-array-at-a-time: Your numbers are right" in text
-    assert "% of the naive version's time, where 75 % is the most." in text
+    assert "% of the naive version's time, where 83 % is the most." in text
 
 
 @pytest.mark.parametrize("wrong", [np.negative, np.zeros_like])
