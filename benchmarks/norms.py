@@ -41,8 +41,9 @@ SHAPES = [
     (64, 256, 8, 8),
     (2, 512, 16, 16),
 ]
-# Seconds. OpenMP's threads wait actively for some milliseconds before they go to sleep.
-SETTLE = 0.01
+# Seconds. OpenMP's threads wait actively before they go to sleep, for as long as a count of turns
+# takes: 5 to 20 milliseconds. Until then they keep a core from whoever comes after PyTorch.
+SETTLE = 0.03
 # The speed that we ask of ourselves, as a multiple of PyTorch's: the median over the shapes, and
 # for single shapes (None: for any).
 BARS = {

@@ -1,15 +1,21 @@
 """Refuse bad input in words that name the argument, what was seen and what is wanted."""
 
+import functools
 import math
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+
+
+@functools.cache  # the name of a dtype is worked out anew each time, and each call asks for some
+def _is_floating(dtype):
+    return dtype.name in FLOATS
 
 
 def check_floating(name, array):
     """Raise TypeError unless `array` is an array of one of the supported floating dtypes."""
     if not hasattr(array, "dtype") or not hasattr(array, "shape"):
         raise TypeError(f"{name} must be a NumPy or CuPy array; got {type(array).__name__}")
-    if array.dtype.name not in FLOATS:
+    if not _is_floating(array.dtype):
         raise TypeError(
             f"{name} must hold floating-point numbers ({', '.join(FLOATS)}); got {array.dtype}. "
             f"Convert it first, for example with {name}.astype('float32')"

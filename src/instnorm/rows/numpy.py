@@ -1,11 +1,12 @@
 """Row kernels in NumPy.
 
 Numerics
-    A row is first shifted by its own first element K; then its mean m' is taken; then the centred
-    values t = (x - K) - m' are squared and averaged. Both subtractions act on numbers of the size
-    of the spread, so an offset 10 000 times larger than the spread costs nothing, and a constant
-    row becomes exactly 0. The output is t * rstd: forming x * a + b instead would bring the
-    cancellation back. (Two-pass variance and shifting: Chan, Golub and LeVeque 1983.)
+    Of the mean square less the squared mean, few digits are lost as long as the mean is no larger
+    than the spread, and most rows of a network are like that. Any other row is first shifted by its
+    own first element K; then its mean m' is taken; then the centred values t = (x - K) - m' are
+    squared and averaged. Both subtractions act on numbers of the size of the spread, so an offset
+    10 000 times larger than the spread costs nothing, and a constant row becomes exactly 0.
+    (Condition of a variance, two passes, shifting: Chan, Golub and LeVeque 1983.)
 
 Speed
     NumPy makes one pass over its operands for each operation, and main memory is slower than the
@@ -13,21 +14,28 @@ Speed
     the last, in place; and two threads share the blocks.
 """
 
+import functools
 import os
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from queue import SimpleQueue
 
 import numpy as np
 
-# Elements per block, at most; half as many where a block has working arrays beside it. Smaller
+# Elements per block, at most; half as many where more than two arrays share the cache. Smaller
 # blocks fit a nearer cache; but between operations a thread holds Python's lock, some 20
 # microseconds for each block, several times that while numbers drive Python's own data out of the
 # cache, and the other thread may have to wait.
 BLOCK = 1 << 20
+# A longer row than this is worked through in such pieces.
+PIECE = 1 << 18
 # Least elements per block: below that, the second thread wakes up too late to be of help.
 LEAST = 1 << 18
 # Longest sum taken in the working precision; longer ones add such pieces in float64. A block then
 # has at least 512 of them, and at more than 500 NumPy lets the other thread work meanwhile.
 CHUNK = 512
+# In a shorter row than this, the one number that it is combined with is better written out in full
+# first: NumPy needs as long to begin with a row as it does for this many elements.
+SHORT = 384
 
 
 def forward(x, eps, scale=None, shift=None, out=None):
@@ -53,12 +61,13 @@ def forward(x, eps, scale=None, shift=None, out=None):
 
     def work(block, scratch):
         t = y[block] if direct else scratch[0]
-        mean[block], var[block], _, factor = _centre(x[block], eps, t)
-        _affine(t, factor, scale, shift, block)
+        ready, centre, mean[block], var[block], _, factor = _moments(_wide(x[block]), eps)
+        _sweep(ready, t, (np.subtract, centre), *_affine(factor, scale, shift, block))
         if not direct:
             np.copyto(y[block], t, casting="unsafe")
 
-    _over_blocks(work, x, 0 if direct else 1)
+    buffers = 0 if direct else 1
+    _over_blocks(work, x, buffers, BLOCK // (1 + buffers))
     return y, mean, var
 
 
@@ -71,10 +80,10 @@ def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
     def work(block, scratch):
         (t,) = scratch
         _shift(x[block], mean[block], t)
-        _affine(t, rstd[block], scale, shift, block)
+        _sweep(t, t, *_affine(rstd[block], scale, shift, block))
         np.copyto(y[block], t, casting="unsafe")
 
-    _over_blocks(work, x, 1)
+    _over_blocks(work, x, 1, BLOCK // 2)
     return y
 
 
@@ -99,28 +108,26 @@ def backward(dy, x, eps, scale):
     scale = _every_row(scale, x)
     length, segments = x.shape[1], scale.shape[1]
     dscale, dshift = np.empty((2, *scale.shape))
+    direct = dx.dtype == _work_dtype(x)
 
     def work(block, scratch):
-        g, t = scratch
-        _, _, rstd, factor = _centre(x[block], eps, t)
-        d = _wide(dy[block])
-        w = scale[block].astype(np.float64)
+        t = dx[block] if direct else scratch[-1]
+        d, w = _wide(dy[block]), scale[block].astype(np.float64)
+        ready, centre, _, _, rstd, factor = _moments(_wide(x[block]), eps)
         dshift[block] = _segment_sums(d, segments)
-        if segments == 1:
-            # dy can be centred before anything else, which keeps a large constant part of it out
-            # of the product with t; the common weight is then left to the last step.
-            np.subtract(d, _column(dshift[block, 0] / length, g), out=g)
-            dscale[block] = _segment_dots(g, t, 1) * factor[:, None]
-            pull, rstd = dscale[block, 0], rstd * w[:, 0]
-        else:
-            dscale[block] = _segment_dots(d, t, segments) * factor[:, None]
-            np.copyto(g, d)
-            _by_segment(np.multiply, g, w)
-            np.subtract(g, _column((w * dshift[block]).sum(1) / length, g), out=g)
-            pull = (w * dscale[block]).sum(1)
-        _combine(rstd, -rstd * factor * pull / length, scratch, dx[block])
+        along = _segment_dots(d, ready, segments) - centre[:, None] * dshift[block]
+        dscale[block] = along * factor[:, None]
+        if segments > 1:
+            d = _sweep(d, scratch[0], (np.multiply, w))
+        else:  # then the weight can wait until the last step
+            w, rstd = 1.0, rstd * w[:, 0]
+        pull = -factor * (w * dscale[block]).sum(1) / length
+        push = (w * dshift[block]).sum(1) / length + pull * centre
+        _sweep(ready, t, (np.multiply, pull), (np.add, d), (np.subtract, push), (np.multiply, rstd))
+        if not direct:
+            np.copyto(dx[block], t, casting="unsafe")
 
-    _over_blocks(work, x, 2)
+    _over_blocks(work, x, (not direct) + (segments > 1), BLOCK // 2)
     return dx, dscale, dshift
 
 
@@ -138,10 +145,10 @@ def backward_given(dy, x, mean, var, eps, scale=None):
         np.copyto(g, dy[block], casting="unsafe")
         dscale[block] = _segment_dots(g, t, segments) * rstd[block, None]
         dshift[block] = _segment_sums(g, segments)
-        _affine(g, rstd[block], scale, None, block)
+        _sweep(g, g, *_affine(rstd[block], scale, None, block))
         np.copyto(dx[block], g, casting="unsafe")
 
-    _over_blocks(work, x, 2)
+    _over_blocks(work, x, 2, BLOCK // 2)
     return dx, dscale, dshift
 
 
@@ -149,14 +156,41 @@ def _every_row(lines, x):
     """(P, K) -> (R, K): the lines of `scale` or `shift`, one for each row of x."""
     if lines is None or len(lines) == len(x):
         return lines
-    return np.tile(lines, (len(x) // len(lines), 1))
+    return np.concatenate([lines] * (len(x) // len(lines)))
 
 
 def _shift(x, by, t):
     """t = x - by, where `by` (R,) may hold more digits than `t` can: those go in a second step."""
-    first = _column(by, t)
-    np.subtract(_wide(x), first, out=t)
-    np.subtract(t, _column(by - first[:, 0], t), out=t)
+    first = by.astype(t.dtype)
+    _sweep(_wide(x), t, (np.subtract, first), (np.subtract, by - first))
+
+
+def _moments(x, eps):
+    """What it takes to standardise the rows of `x`, as (ready, centre, mean, var, rstd, factor).
+
+    Standardised, a row is (ready - centre) * factor. As a rule, ready = x and centre = mean; but a
+    row that would lose digits that way is centred in `ready` already, and its centre is 0. The
+    factor is rstd = 1 / sqrt(var + eps), but in rows that had to be rescaled (`_centre_rescaled`).
+    All but `ready` are (R,) float64.
+    """
+    mean = _sums(x) / x.shape[1]
+    square = mean * mean
+    var = _dots(x, x) / x.shape[1] - square
+    rstd = 1 / np.sqrt(var + eps)
+    # The mean may be as large as the spread, not larger. (NaN compares as false with anything.)
+    remains, least = var - square, _least(x.dtype)
+    if least <= np.minimum.reduce(remains) and np.maximum.reduce(remains) <= 1 / least:
+        return x, mean, mean, var, rstd, rstd
+    rough = ~((remains >= least) & (remains <= 1 / least))
+    centre, factor = np.where(rough, 0, mean), rstd.copy()
+    some = x if rough.all() else x[rough]
+    t = np.empty_like(some)
+    mean[rough], var[rough], rstd[rough], factor[rough] = _centre(some, eps, t)
+    if some is x:
+        return t, centre, mean, var, rstd, factor
+    ready = x.copy()
+    ready[rough] = t
+    return ready, centre, mean, var, rstd, factor
 
 
 def _centre(x, eps, t):
@@ -166,9 +200,7 @@ def _centre(x, eps, t):
     float64. The factor is rstd itself but in rows that had to be rescaled (`_centre_rescaled`).
     """
     length = x.shape[1]
-    # A row longer than a block goes through the cache in pieces; any other is a single piece.
-    pieces = [np.s_[:, start : start + BLOCK] for start in range(0, length, BLOCK)]
-    x = _wide(x)
+    pieces = [np.s_[:, start : start + PIECE] for start in range(0, length, PIECE)]
     first = x[:, :1]
 
     total = 0.0
@@ -179,14 +211,14 @@ def _centre(x, eps, t):
 
     total = 0.0
     for piece in pieces:
-        np.subtract(t[piece], _column(offset, t), out=t[piece])
+        np.subtract(t[piece], offset[:, None].astype(t.dtype), out=t[piece])
         total += _dots(t[piece], t[piece])
     var = total / length
 
     mean = first[:, 0] + offset
     spread = var + eps
     rstd = factor = 1 / np.sqrt(spread)
-    least = np.sqrt(np.finfo(t.dtype).tiny)
+    least = _least(t.dtype)
     ordinary = (spread >= least) & (spread <= 1 / least)
     if not ordinary.all():
         factor = rstd.copy()
@@ -226,50 +258,56 @@ def _reciprocal_root(v):
         return np.where(v == 0, 0.0, 1 / np.sqrt(v))[()]
 
 
-def _affine(t, factor, scale, shift, block):
-    """t = t * factor * scale + shift, in place, for the rows `block` of scale and shift."""
-    gain = factor[:, None] if scale is None else factor[:, None] * scale[block]
-    _by_segment(np.multiply, t, gain)
-    if shift is not None:
-        _by_segment(np.add, t, shift[block])
+@functools.cache
+def _least(dtype):
+    """From here to its reciprocal, variances come from squares that do not under- or overflow."""
+    return float(np.sqrt(np.finfo(dtype).tiny))
 
 
-def _by_segment(operation, t, values):
-    """t = operation(t, values) in place, `values` (R, K) holding one number per segment."""
-    pieces = t.reshape(*values.shape, -1)
-    operation(pieces, values[:, :, None].astype(t.dtype), out=pieces)
+def _affine(factor, scale, shift, block):
+    """The steps of a `_sweep` from centred rows to rows * factor * scale + shift."""
+    gain = factor if scale is None else factor[:, None] * scale[block]
+    return [(np.multiply, gain)] if shift is None else [(np.multiply, gain), (np.add, shift[block])]
 
 
-def _combine(a, b, pair, out):
-    """out = a * pair[0] + b * pair[1], with `a` and `b` of shape (R,) and one number per row.
+def _sweep(x, t, *steps):
+    """t = x, changed by `steps`: pairs of an operation and its second operand. Returns t.
 
-    As a product of matrices, (1, 2) times (2, CHUNK), it is a single pass instead of three.
+    The operand is an array like x, or has a number for each row, (R,), or each segment, (R, K).
     """
-    weights = np.stack([a, b], axis=-1).astype(pair.dtype)[:, None]
-    for source, target in zip(_chunks(pair), _chunks(out), strict=True):
-        left = weights if target.ndim == 2 else weights[:, None]
-        right = np.moveaxis(source, 0, -2)
-        np.matmul(left, right, out=target[..., None, :], casting="unsafe")
-
-
-def _chunks(a):
-    """The rows of `a` as views: (..., k, at most CHUNK), and (..., less than k), what is left."""
-    length = a.shape[-1]
-    k = -(-length // CHUNK)
-    whole = length // k * k
-    views = a[..., :whole].reshape(*a.shape[:-1], k, -1), a[..., whole:]
-    return [view for view in views if view.size]
+    result, spread = t, x is not t and x.shape[1] < SHORT
+    segments = max((v.shape[1] for _, v in steps if v.ndim == 2 and v.size < x.size), default=1)
+    if segments > 1:  # then each counts as a row
+        rows = len(x) * segments
+        x, t = x.reshape(rows, -1), t.reshape(rows, -1)
+        steps = [
+            (step, np.repeat(v, segments) if v.ndim == 1 else v.reshape(rows, -1))
+            for step, v in steps
+        ]
+    steps = [(step, v if v.ndim == 2 else v[:, None]) for step, v in steps]
+    steps = [(step, v.astype(t.dtype, copy=False)) for step, v in steps]
+    for start in range(0, x.shape[1], PIECE):
+        piece = np.s_[:, start : start + PIECE]
+        source, target = x[piece], t[piece]
+        for step, v in steps:
+            v = v if v.shape[1] == 1 else v[piece]
+            if spread and source is not target:  # whose place is still free
+                np.copyto(target, v)
+                v = target
+            source = step(source, v, out=target)
+    return result
 
 
 def _in_chunks(operation, *arrays):
     """`operation`, which makes one number of a row, over the chunks of each row; added up."""
-    if arrays[0].shape[-1] <= CHUNK:
+    *shape, length = arrays[0].shape
+    number = -(-length // CHUNK)
+    if number == 1:
         return operation(*arrays).astype(np.float64)
-    total = 0.0
-    for chunks in zip(*map(_chunks, arrays), strict=True):
-        part = operation(*chunks).astype(np.float64)
-        total = total + (part.sum(-1) if part.ndim == arrays[0].ndim else part)
-    return total
+    rest = length % number
+    chunks = [a[..., : length - rest].reshape(*shape, number, -1) for a in arrays]
+    total = np.add.reduce(operation(*chunks), -1, dtype=np.float64)
+    return total + operation(*[a[..., -rest:] for a in arrays]) if rest else total
 
 
 def _dots(a, b):
@@ -291,10 +329,6 @@ def _segment_dots(a, b, segments):
     return _dots(a.reshape(shape), b.reshape(shape))
 
 
-def _column(values, t):
-    return values[:, None].astype(t.dtype)
-
-
 def _work_dtype(x):
     """Arithmetic is in float32 at least."""
     return np.dtype(np.float32) if x.dtype.itemsize == 2 else x.dtype
@@ -304,14 +338,13 @@ def _wide(x):
     return x.astype(_work_dtype(x), copy=False)
 
 
-def _over_blocks(work, x, buffers):
-    """Call work(rows, scratch) for slices of rows, BLOCK elements each at most if rows allow.
+def _over_blocks(work, x, buffers, most):
+    """Call work(rows, scratch) for slices of rows, `most` elements each at most if rows allow.
 
     `scratch` is a working array (buffers, len(rows), M) that the next block overwrites.
     """
     rows, length = x.shape
     # As many blocks for the one thread as for the other, as far as there are rows for it.
-    most = BLOCK // 2 if buffers else BLOCK
     count = 2 * -(-x.size // (2 * most)) if x.size > 2 * LEAST else 1
     step = max(1, -(-rows // count))
     blocks = iter([slice(start, min(start + step, rows)) for start in range(0, rows, step)])
@@ -319,27 +352,53 @@ def _over_blocks(work, x, buffers):
     def run():
         scratch = np.empty((buffers, min(step, rows), length), _work_dtype(x))
         with np.errstate(all="ignore"):
-            # A buffer longer than a row makes NumPy copy (R, 1) operands out to full size in it:
-            # twice the time. Rows of a few hundred elements are faster that way.
-            np.setbufsize(min(8192, length // 16 * 16) if length >= 512 else 8192)
+            # A buffer longer than a row makes NumPy write (R, 1) operands out in full.
+            np.setbufsize(min(8192, length // 16 * 16) if length >= SHORT else 8192)
             for block in blocks:
                 work(block, scratch[:, : block.stop - block.start])
 
     if step < rows and (os.cpu_count() or 1) > 1:
-        second = _helper.submit(run)
-        run()
-        if not second.cancel():  # cancelled, it has not even begun: nothing is left to do
-            second.result()
+        _in_two_threads(run)
     else:
         run()
 
 
+def _in_two_threads(run):
+    """Call run() here and in the second thread at once, if that is free before this one is done.
+
+    A bare queue has the other thread at work, and its end known here, some 100 microseconds sooner
+    than an executor would: a tenth of the time that a middling array takes.
+    """
+    begun, ended = threading.Lock(), SimpleQueue()
+
+    def second():
+        if begun.acquire(blocking=False):
+            try:
+                ended.put(run())
+            except BaseException as error:
+                ended.put(error)
+
+    _tasks.put(second)
+    try:
+        run()
+    finally:  # if it has not even begun, nothing is left to do for it
+        error = None if begun.acquire(blocking=False) else ended.get()
+    if error is not None:
+        raise error
+
+
 def _start_helper():
-    global _helper
-    _helper = ThreadPoolExecutor(1, thread_name_prefix="instnorm")
+    global _tasks
+    tasks = _tasks = SimpleQueue()
+
+    def help_on():
+        while True:
+            tasks.get()()
+
+    threading.Thread(target=help_on, name="instnorm", daemon=True).start()
 
 
 _start_helper()
 if hasattr(os, "register_at_fork"):
-    # A forked process inherits the pool without its thread, and would wait for it for ever.
+    # A forked process has the queue but not the thread that reads it.
     os.register_at_fork(after_in_child=_start_helper)
