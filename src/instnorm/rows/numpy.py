@@ -1,12 +1,14 @@
 """Row kernels in NumPy.
 
 Numerics
-    Of the mean square less the squared mean, few digits are lost as long as the mean is no larger
-    than the spread, and most rows of a network are like that. Any other row is first shifted by its
-    own first element K; then its mean m' is taken; then the centred values t = (x - K) - m' are
-    squared and averaged. Both subtractions act on numbers of the size of the spread, so an offset
-    10 000 times larger than the spread costs nothing, and a constant row becomes exactly 0.
-    (Condition of a variance, two passes, shifting: Chan, Golub and LeVeque 1983.)
+    A row is first shifted by its own first element K; then its mean m' is taken; then the centred
+    values t = (x - K) - m' are squared and averaged. Both subtractions act on numbers of the size
+    of the spread, so an offset 10 000 times larger than the spread costs nothing, and a constant
+    row becomes exactly 0. The output is t * rstd: forming x * a + b instead would bring the
+    cancellation back. (Two-pass variance and shifting: Chan, Golub and LeVeque 1983.)
+    In short rows, where each operation on a row costs more than the arithmetic in it, the mean
+    square less the squared mean will do while the mean is no larger than the spread, for then there
+    is no cancellation. Which rows are like that is known afterwards; the others are shifted.
 
 Speed
     NumPy makes one pass over its operands for each operation, and main memory is slower than the
@@ -57,12 +59,14 @@ def forward(x, eps, scale=None, shift=None, out=None):
     y = np.empty_like(x) if out is None else out
     mean, var = np.empty((2, len(x)))
     scale, shift = _every_row(scale, x), _every_row(shift, x)
+    long = x.shape[1] >= SHORT  # and then centred already when the sweep begins
     direct = y.dtype == _work_dtype(x) and not np.may_share_memory(x, y)
 
     def work(block, scratch):
         t = y[block] if direct else scratch[0]
-        ready, centre, mean[block], var[block], _, factor = _moments(_wide(x[block]), eps)
-        _sweep(ready, t, (np.subtract, centre), *_affine(factor, scale, shift, block))
+        ready, centre, mean[block], var[block], _, factor = _moments(_wide(x[block]), eps, t)
+        centring = [] if long else [(np.subtract, centre)]
+        _sweep(ready, t, *centring, *_affine(factor, scale, shift, block))
         if not direct:
             np.copyto(y[block], t, casting="unsafe")
 
@@ -113,7 +117,7 @@ def backward(dy, x, eps, scale):
     def work(block, scratch):
         t = dx[block] if direct else scratch[-1]
         d, w = _wide(dy[block]), scale[block].astype(np.float64)
-        ready, centre, _, _, rstd, factor = _moments(_wide(x[block]), eps)
+        ready, centre, _, _, rstd, factor = _moments(_wide(x[block]), eps, t)
         dshift[block] = _segment_sums(d, segments)
         along = _segment_dots(d, ready, segments) - centre[:, None] * dshift[block]
         dscale[block] = along * factor[:, None]
@@ -165,14 +169,17 @@ def _shift(x, by, t):
     _sweep(_wide(x), t, (np.subtract, first), (np.subtract, by - first))
 
 
-def _moments(x, eps):
+def _moments(x, eps, t):
     """What it takes to standardise the rows of `x`, as (ready, centre, mean, var, rstd, factor).
 
-    Standardised, a row is (ready - centre) * factor. As a rule, ready = x and centre = mean; but a
-    row that would lose digits that way is centred in `ready` already, and its centre is 0. The
-    factor is rstd = 1 / sqrt(var + eps), but in rows that had to be rescaled (`_centre_rescaled`).
-    All but `ready` are (R,) float64.
+    Standardised, a row is (ready - centre) * factor. Long rows are centred in `t`, which then is
+    `ready`; their centre is 0. To begin with a short row takes longer than to go through it, so it
+    is read as it is: ready = x, centre = mean, unless digits would be lost that way. The factor is
+    rstd = 1 / sqrt(var + eps), but in rows that had to be rescaled (`_centre_rescaled`). All but
+    `ready` are (R,) float64.
     """
+    if x.shape[1] >= SHORT:
+        return t, np.zeros(len(x)), *_centre(x, eps, t)
     mean = _sums(x) / x.shape[1]
     square = mean * mean
     var = _dots(x, x) / x.shape[1] - square
@@ -181,16 +188,13 @@ def _moments(x, eps):
     remains, least = var - square, _least(x.dtype)
     if least <= np.minimum.reduce(remains) and np.maximum.reduce(remains) <= 1 / least:
         return x, mean, mean, var, rstd, rstd
-    rough = ~((remains >= least) & (remains <= 1 / least))
-    centre, factor = np.where(rough, 0, mean), rstd.copy()
-    some = x if rough.all() else x[rough]
-    t = np.empty_like(some)
-    mean[rough], var[rough], rstd[rough], factor[rough] = _centre(some, eps, t)
-    if some is x:
-        return t, centre, mean, var, rstd, factor
-    ready = x.copy()
-    ready[rough] = t
-    return ready, centre, mean, var, rstd, factor
+    rough = ~((least <= remains) & (remains <= 1 / least))
+    centre, factor, some = np.where(rough, 0, mean), rstd.copy(), x[rough]
+    centred = np.empty_like(some)
+    mean[rough], var[rough], rstd[rough], factor[rough] = _centre(some, eps, centred)
+    np.copyto(t, x)
+    t[rough] = centred
+    return t, centre, mean, var, rstd, factor
 
 
 def _centre(x, eps, t):
@@ -219,7 +223,7 @@ def _centre(x, eps, t):
     spread = var + eps
     rstd = factor = 1 / np.sqrt(spread)
     least = _least(t.dtype)
-    ordinary = (spread >= least) & (spread <= 1 / least)
+    ordinary = (least <= spread) & (spread <= 1 / least)
     if not ordinary.all():
         factor = rstd.copy()
         for r in np.flatnonzero(~ordinary):
