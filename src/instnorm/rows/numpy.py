@@ -184,9 +184,9 @@ def _moments(x, eps, t):
     square = mean * mean
     var = _dots(x, x) / x.shape[1] - square
     rstd = 1 / np.sqrt(var + eps)
-    # The mean may be as large as the spread, not larger. (NaN compares as false with anything.)
+    # Is the mean no larger than the spread? (NaN compares as false with anything.)
     remains, least = var - square, _least(x.dtype)
-    if least <= np.minimum.reduce(remains) and np.maximum.reduce(remains) <= 1 / least:
+    if least <= remains.min() and remains.max() <= 1 / least:
         return x, mean, mean, var, rstd, rstd
     rough = ~((least <= remains) & (remains <= 1 / least))
     centre, factor, some = np.where(rough, 0, mean), rstd.copy(), x[rough]
