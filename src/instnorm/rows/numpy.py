@@ -59,6 +59,7 @@ def forward(x, eps, scale=None, shift=None, out=None):
     y = np.empty_like(x) if out is None else out
     mean, var = np.empty((2, len(x)))
     scale, shift = _every_row(scale, x), _every_row(shift, x)
+    segments = max(1 if p is None else p.shape[1] for p in (scale, shift))
     long = x.shape[1] >= SHORT  # and then centred already when the sweep begins
     direct = y.dtype == _work_dtype(x) and not np.may_share_memory(x, y)
 
@@ -66,7 +67,7 @@ def forward(x, eps, scale=None, shift=None, out=None):
         t = y[block] if direct else scratch[0]
         ready, centre, mean[block], var[block], _, factor = _moments(_wide(x[block]), eps, t)
         centring = [] if long else [(np.subtract, centre)]
-        _sweep(ready, t, *centring, *_affine(factor, scale, shift, block))
+        _sweep(ready, t, segments, *centring, *_affine(factor, scale, shift, block))
         if not direct:
             np.copyto(y[block], t, casting="unsafe")
 
@@ -79,12 +80,13 @@ def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
     """Like `forward`, with moments from elsewhere: `mean` and `var` of shape (R,). Returns y."""
     y = np.empty_like(x) if out is None else out
     scale, shift = _every_row(scale, x), _every_row(shift, x)
+    segments = max(1 if p is None else p.shape[1] for p in (scale, shift))
     rstd = _reciprocal_root(np.asarray(var, np.float64) + eps)
 
     def work(block, scratch):
         (t,) = scratch
         _shift(x[block], mean[block], t)
-        _sweep(t, t, *_affine(rstd[block], scale, shift, block))
+        _sweep(t, t, segments, *_affine(rstd[block], scale, shift, block))
         np.copyto(y[block], t, casting="unsafe")
 
     _over_blocks(work, x, 1, BLOCK // 2)
@@ -122,12 +124,13 @@ def backward(dy, x, eps, scale):
         along = _segment_dots(d, ready, segments) - centre[:, None] * dshift[block]
         dscale[block] = along * factor[:, None]
         if segments > 1:
-            d = _sweep(d, scratch[0], (np.multiply, w))
+            d = _sweep(d, scratch[0], segments, (np.multiply, w))
         else:  # then the weight can wait until the last step
             w, rstd = 1.0, rstd * w[:, 0]
         pull = -factor * (w * dscale[block]).sum(1) / length
         push = (w * dshift[block]).sum(1) / length + pull * centre
-        _sweep(ready, t, (np.multiply, pull), (np.add, d), (np.subtract, push), (np.multiply, rstd))
+        steps = (np.multiply, pull), (np.add, d), (np.subtract, push), (np.multiply, rstd)
+        _sweep(ready, t, 1, *steps)
         if not direct:
             np.copyto(dx[block], t, casting="unsafe")
 
@@ -149,7 +152,7 @@ def backward_given(dy, x, mean, var, eps, scale=None):
         np.copyto(g, dy[block], casting="unsafe")
         dscale[block] = _segment_dots(g, t, segments) * rstd[block, None]
         dshift[block] = _segment_sums(g, segments)
-        _sweep(g, g, *_affine(rstd[block], scale, None, block))
+        _sweep(g, g, segments, *_affine(rstd[block], scale, None, block))
         np.copyto(dx[block], g, casting="unsafe")
 
     _over_blocks(work, x, 2, BLOCK // 2)
@@ -166,7 +169,7 @@ def _every_row(lines, x):
 def _shift(x, by, t):
     """t = x - by, where `by` (R,) may hold more digits than `t` can: those go in a second step."""
     first = by.astype(t.dtype)
-    _sweep(_wide(x), t, (np.subtract, first), (np.subtract, by - first))
+    _sweep(_wide(x), t, 1, (np.subtract, first), (np.subtract, by - first))
 
 
 def _moments(x, eps, t):
@@ -274,13 +277,13 @@ def _affine(factor, scale, shift, block):
     return [(np.multiply, gain)] if shift is None else [(np.multiply, gain), (np.add, shift[block])]
 
 
-def _sweep(x, t, *steps):
+def _sweep(x, t, segments, *steps):
     """t = x, changed by `steps`: pairs of an operation and its second operand. Returns t.
 
-    The operand is an array like x, or has a number for each row, (R,), or each segment, (R, K).
+    The operand is an array like x, or has a number for each row, (R,), or each of its segments,
+    (R, segments).
     """
     result, spread = t, x is not t and x.shape[1] < SHORT
-    segments = max((v.shape[1] for _, v in steps if v.ndim == 2 and v.size < x.size), default=1)
     if segments > 1:  # then each counts as a row
         rows = len(x) * segments
         x, t = x.reshape(rows, -1), t.reshape(rows, -1)
@@ -288,13 +291,14 @@ def _sweep(x, t, *steps):
             (step, np.repeat(v, segments) if v.ndim == 1 else v.reshape(rows, -1))
             for step, v in steps
         ]
-    steps = [(step, v if v.ndim == 2 else v[:, None]) for step, v in steps]
-    steps = [(step, v.astype(t.dtype, copy=False)) for step, v in steps]
+    steps = [
+        (step, (v if v.ndim == 2 else v[:, None]).astype(t.dtype, copy=False)) for step, v in steps
+    ]
     for start in range(0, x.shape[1], PIECE):
-        piece = np.s_[:, start : start + PIECE]
-        source, target = x[piece], t[piece]
+        end = start + PIECE
+        source, target = x[:, start:end], t[:, start:end]
         for step, v in steps:
-            v = v if v.shape[1] == 1 else v[piece]
+            v = v if v.shape[1] == 1 else v[:, start:end]
             if spread and source is not target:  # whose place is still free
                 np.copyto(target, v)
                 v = target
@@ -356,8 +360,10 @@ def _over_blocks(work, x, buffers, most):
     def run():
         scratch = np.empty((buffers, min(step, rows), length), _work_dtype(x))
         with np.errstate(all="ignore"):
-            # A buffer longer than a row makes NumPy write (R, 1) operands out in full.
-            np.setbufsize(min(8192, length // 16 * 16) if length >= SHORT else 8192)
+            if (
+                length >= SHORT
+            ):  # a buffer longer than a row has (R, 1) operands written out in full
+                np.setbufsize(min(8192, length // 16 * 16))
             for block in blocks:
                 work(block, scratch[:, : block.stop - block.start])
 
