@@ -360,9 +360,7 @@ def _over_blocks(work, x, buffers, most):
     def run():
         scratch = np.empty((buffers, min(step, rows), length), _work_dtype(x))
         with np.errstate(all="ignore"):
-            if (
-                length >= SHORT
-            ):  # a buffer longer than a row has (R, 1) operands written out in full
+            if length >= SHORT:  # so that NumPy does not write (R, 1) operands out in full
                 np.setbufsize(min(8192, length // 16 * 16))
             for block in blocks:
                 work(block, scratch[:, : block.stop - block.start])
