@@ -373,6 +373,7 @@ X = np.ones((2, 6, 3, 4))
     ("arguments", "error", "words"),
     [
         ({"x": [[1.0, 2.0]]}, TypeError, "x must be a NumPy or CuPy array; got list"),
+        ({"x": torch.ones(2, 3, 4, 4)}, TypeError, "x must be a NumPy or CuPy array; got Tensor"),
         ({"x": X.astype(int)}, TypeError, r"x must hold floating-point numbers .* got int64"),
         ({"x": X[0, 0, 0]}, ValueError, r"x must have shape \(N, C, .*; got \(4,\)"),
         ({"gamma": np.ones(5)}, ValueError, r"gamma must have shape \(6,\).*got \(5,\)"),
