@@ -7,6 +7,7 @@ INSTALLED := $(VENV)/.installed
 SITE := _build/html
 EXECUTED := _build/.jupyter_cache
 SOURCES = $(shell find src -name '*.py' -o -name '*.cu' -o -name '*.cuh')
+DATA = $(wildcard book/data/* benchmarks/results/*.json)
 
 .DEFAULT_GOAL := help
 .PHONY: help book lite pdf links serve test lint unit drift exercises exercises-report bench bench-gpu bench-judge bench-class pages lock clean
@@ -33,12 +34,13 @@ book: $(INSTALLED) executed-with-these-sources  ## execute and build the web boo
 	@echo
 	@echo "The book is in $(SITE)/index.html. Open that file, or run: make serve"
 
-# jupyter-book executes a page anew when its cells change. What the cells import counts too, so the
-# store of executed pages is emptied when our packages or the locked versions have changed.
+# jupyter-book executes a page anew when its cells change. What the cells import and read counts too,
+# so the store of executed pages is emptied when our packages, the locked versions, data or results
+# have changed.
 .PHONY: executed-with-these-sources
 executed-with-these-sources:
 	@mkdir -p _build
-	@key=$$(cat $(SOURCES) requirements.lock | sha256sum | cut -d ' ' -f 1); \
+	@key=$$(cat $(SOURCES) $(DATA) requirements.lock | sha256sum | cut -d ' ' -f 1); \
 	if [ "$$key" != "$$(cat _build/.executed-with 2>/dev/null)" ]; then \
 		rm -rf $(EXECUTED) && echo "$$key" > _build/.executed-with; \
 	fi
