@@ -13,7 +13,7 @@ def _is_floating(dtype):
 
 def check_floating(name, array):
     """Raise TypeError unless `array` is an array of one of the supported floating dtypes."""
-    if not hasattr(getattr(array, "dtype", None), "name") or not hasattr(array, "shape"):
+    if not hasattr(getattr(array, "dtype", None), "kind") or not hasattr(array, "shape"):
         raise TypeError(f"{name} must be a NumPy or CuPy array; got {type(array).__name__}")
     if not _is_floating(array.dtype):
         raise TypeError(

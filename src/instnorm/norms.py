@@ -298,7 +298,8 @@ def _from_rows(y, x):
 
 def _as_rows(x, num_groups):
     """One contiguous row for each image and group: a view where memory allows, else a copy."""
-    return rows.array_module(x).ascontiguousarray(x.reshape(x.shape[0] * num_groups, -1))
+    lying = x.reshape(x.shape[0] * num_groups, -1)
+    return lying if lying.flags.c_contiguous else rows.array_module(x).ascontiguousarray(lying)
 
 
 def _per_row(parameter, num_groups):
