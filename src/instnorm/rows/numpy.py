@@ -60,13 +60,13 @@ def forward(x, eps, scale=None, shift=None, out=None):
     mean, var = np.empty((2, len(x)))
     scale, shift = _every_row(scale, x), _every_row(shift, x)
     segments = max(1 if p is None else p.shape[1] for p in (scale, shift))
-    long = x.shape[1] >= SHORT  # and then centred already when the sweep begins
+    centred = _is_centred_first(x)
     direct = y.dtype == _work_dtype(x) and not np.may_share_memory(x, y)
 
     def work(block, scratch):
         t = y[block] if direct else scratch[0]
         ready, centre, mean[block], var[block], _, factor = _moments(_wide(x[block]), eps, t)
-        centring = [] if long else [(np.subtract, centre)]
+        centring = [] if centred else [(np.subtract, centre)]
         _sweep(ready, t, segments, *centring, *_affine(factor, scale, shift, block))
         if not direct:
             np.copyto(y[block], t, casting="unsafe")
@@ -114,12 +114,15 @@ def backward(dy, x, eps, scale):
     scale = _every_row(scale, x)
     length, segments = x.shape[1], scale.shape[1]
     dscale, dshift = np.empty((2, *scale.shape))
+    centred = _is_centred_first(x)
     direct = dx.dtype == _work_dtype(x)
 
     def work(block, scratch):
         t = dx[block] if direct else scratch[-1]
         d, w = _wide(dy[block]), scale[block].astype(np.float64)
         ready, centre, _, _, rstd, factor = _moments(_wide(x[block]), eps, t)
+        if centred:  # what rounding has left of a mean, a constant part of dy would enlarge
+            centre = _sums(ready) / length
         dshift[block] = _segment_sums(d, segments)
         along = _segment_dots(d, ready, segments) - centre[:, None] * dshift[block]
         dscale[block] = along * factor[:, None]
@@ -172,16 +175,21 @@ def _shift(x, by, t):
     _sweep(_wide(x), t, 1, (np.subtract, first), (np.subtract, by - first))
 
 
+def _is_centred_first(x):
+    """Is `x` not of short rows? In double precision it is digits that count."""
+    return x.shape[1] >= SHORT or x.dtype == np.float64
+
+
 def _moments(x, eps, t):
     """What it takes to standardise the rows of `x`, as (ready, centre, mean, var, rstd, factor).
 
-    Standardised, a row is (ready - centre) * factor. Long rows are centred in `t`, which then is
-    `ready`; their centre is 0. To begin with a short row takes longer than to go through it, so it
-    is read as it is: ready = x, centre = mean, unless digits would be lost that way. The factor is
-    rstd = 1 / sqrt(var + eps), but in rows that had to be rescaled (`_centre_rescaled`). All but
+    Standardised, a row is (ready - centre) * factor. As a rule rows are centred in `t`, which then
+    is `ready`; their centre is 0. To begin with a short row takes longer than to go through it, so
+    it is read as it is: ready = x, centre = mean, unless digits would be lost that way. The factor
+    is rstd = 1 / sqrt(var + eps), but in rows that had to be rescaled (`_centre_rescaled`). All but
     `ready` are (R,) float64.
     """
-    if x.shape[1] >= SHORT:
+    if _is_centred_first(x):
         return t, np.zeros(len(x)), *_centre(x, eps, t)
     mean = _sums(x) / x.shape[1]
     square = mean * mean
