@@ -132,8 +132,8 @@ def backward(dy, x, eps, scale):
             w, rstd = 1.0, rstd * w[:, 0]
         pull = -factor * (w * dscale[block]).sum(1) / length
         push = (w * dshift[block]).sum(1) / length + pull * centre
-        steps = (np.multiply, pull), (np.add, d), (np.subtract, push), (np.multiply, rstd)
-        _sweep(ready, t, 1, *steps)
+        minus_push = _subtracting(push, t.dtype)
+        _sweep(ready, t, 1, (np.multiply, pull), (np.add, d), *minus_push, (np.multiply, rstd))
         if not direct:
             np.copyto(dx[block], t, casting="unsafe")
 
@@ -170,9 +170,14 @@ def _every_row(lines, x):
 
 
 def _shift(x, by, t):
-    """t = x - by, where `by` (R,) may hold more digits than `t` can: those go in a second step."""
-    first = by.astype(t.dtype)
-    _sweep(_wide(x), t, 1, (np.subtract, first), (np.subtract, by - first))
+    """t = x - by, with all digits of `by` (R,)."""
+    _sweep(_wide(x), t, 1, *_subtracting(by, t.dtype))
+
+
+def _subtracting(v, dtype):
+    """The steps of a `_sweep` that subtract `v`. It may hold more digits than dtype: in two."""
+    first = v.astype(dtype)
+    return (np.subtract, first), (np.subtract, v - first)
 
 
 def _is_centred_first(x):
