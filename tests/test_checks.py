@@ -56,6 +56,14 @@ def lost(examination):
     return {a.name for a in examination.exercise.aspects if examination.missed(a)}
 
 
+def test_an_exercise_is_found_in_the_module_of_its_name():
+    for assignment in ASSIGNMENTS:
+        for each in assignment.EXERCISES:
+            module = f"{assignment.__name__}.{each.id.replace('-', '_')}"
+            values = vars(importlib.import_module(module)).values()
+            assert any(value is each for value in values), each.id
+
+
 # --- Right answers, written independently ---------------------------------------------------------
 
 
