@@ -242,9 +242,9 @@ def test_the_blank_notebook_runs_through_and_the_solved_one_passes(text, tmp_pat
         assert sum(earned) == expected
 
 
-def test_nbgrader_validate_tells_students_where_they_stand(tmp_path):
-    """`nbgrader validate` reads the number that `check` returns (in all notebooks: see above)."""
-    text = ALGORITHM
+@each_assignment
+def test_nbgrader_validate_tells_students_where_they_stand(text, tmp_path):
+    """`nbgrader validate` reads the number that `check` returns."""
 
     def validate(notebook):
         path = tmp_path / "notebook.ipynb"

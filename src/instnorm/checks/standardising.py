@@ -71,7 +71,30 @@ def faint_pictures(rng):
 # --- Wrong ways to standardise --------------------------------------------------------------------
 
 
-def standardise(x, eps=1e-5, axes=(-2, -1), ddof=0, scale=lambda var, eps: np.sqrt(var + eps)):
+# What to divide by: rightly, and in four wrong ways.
+
+
+def root(var, eps):
+    return np.sqrt(var + eps)
+
+
+def beside(var, eps):
+    return np.sqrt(var) + eps
+
+
+def without_eps(var, eps):
+    return np.sqrt(var)
+
+
+def fixed_eps(var, eps):
+    return np.sqrt(var + 1e-5)
+
+
+def variance_itself(var, eps):
+    return var + eps
+
+
+def standardise(x, eps=1e-5, axes=(-2, -1), ddof=0, scale=root):
     """Standardise x over `axes`; the misconceptions put something else in one place."""
     mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True, ddof=ddof)
     return (x - mean) / scale(var, eps)
@@ -124,7 +147,7 @@ def wrong_standardisations(every_aspect, wrap=lambda standardiser: standardiser)
         ),
         wrong(
             "eps-outside-the-root",
-            partial(standardise, scale=lambda var, eps: np.sqrt(var) + eps),
+            partial(standardise, scale=beside),
             "Your output is what you get when eps is added to the standard deviation. The "
             "definition adds it to something else, one step earlier. On faint planes the two "
             "differ by a lot.",
@@ -132,21 +155,21 @@ def wrong_standardisations(every_aspect, wrap=lambda standardiser: standardiser)
         ),
         wrong(
             "forgets-eps",
-            partial(standardise, scale=lambda var, eps: np.sqrt(var)),
+            partial(standardise, scale=without_eps),
             "Your output is what you get with eps = 0. Nobody sees the difference in a bright "
             "picture; a faint plane is blown up too far, and a flat one becomes 0 / 0.",
             loses=("eps",),
         ),
         wrong(
             "ignores-the-eps-argument",
-            partial(standardise, scale=lambda var, eps: np.sqrt(var + 1e-5)),
+            partial(standardise, scale=fixed_eps),
             "Your output is what you get with eps = 1e-5 whatever the caller asks for. Is the "
             "number written out somewhere in your function?",
             loses=("eps",),
         ),
         wrong(
             "divides-by-the-variance",
-            partial(standardise, scale=lambda var, eps: var + eps),
+            partial(standardise, scale=variance_itself),
             "Your output is what you get when you divide by the variance. Think of units: if "
             "x is in counts, the variance is in counts squared, and the result should have no "
             "unit at all.",

@@ -7,8 +7,15 @@ import numpy as np
 from ...depth import deep_stats
 from ..compare import agree
 from ..exercise import Aspect, Exercise, Misconception, Property
-from ..invariance.in_jacobian import beside, without_eps
-from ..standardising import counts, shuffled, standardise
+from ..standardising import (
+    beside,
+    counts,
+    fixed_eps,
+    shuffled,
+    standardise,
+    variance_itself,
+    without_eps,
+)
 
 relu = partial(np.maximum, 0)
 
@@ -364,7 +371,7 @@ LAYER_BY_LAYER = Exercise(
             "divides-by-the-variance",
             "Your activations are what you get when you normalise by the variance, where the "
             "standard deviation is meant.",
-            stack_by(scale=lambda var, eps: var + eps),
+            stack_by(scale=variance_itself),
             STACK_NORMED,
         ),
         Misconception(
@@ -393,7 +400,7 @@ LAYER_BY_LAYER = Exercise(
             "ignores-the-eps-argument",
             "Your activations are what you get with eps = 1e-5 whatever the caller asks for. Is "
             "the number written out somewhere in your function?",
-            stack_by(scale=lambda var, eps: np.sqrt(var + 1e-5)),
+            stack_by(scale=fixed_eps),
             ("eps",),
         ),
         Misconception(

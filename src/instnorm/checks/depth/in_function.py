@@ -23,8 +23,7 @@ from ..invariance.in_backward import (
     sum_by_m_minus_1,
     with_gamma,
 )
-from ..invariance.in_jacobian import beside, root, without_eps
-from ..standardising import counts, shuffled, some_shape, standardise
+from ..standardising import beside, counts, root, shuffled, some_shape, standardise, without_eps
 
 
 def in_function(x, gamma, beta, dy, eps):

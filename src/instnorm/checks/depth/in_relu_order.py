@@ -8,8 +8,15 @@ from ...depth import in_then_relu, relu_then_in
 from ..compare import agree
 from ..exercise import Aspect, Exercise, Misconception, Property
 from ..invariance.in_backward import per_channel, plane_mean
-from ..invariance.in_jacobian import beside, without_eps
-from ..standardising import counts, shuffled, some_shape, standardise
+from ..standardising import (
+    beside,
+    counts,
+    fixed_eps,
+    shuffled,
+    some_shape,
+    standardise,
+    without_eps,
+)
 from .deep_stats import relu
 
 
@@ -327,7 +334,7 @@ ORDER = Exercise(
             "ignores-the-eps-argument",
             "Your results are what you get with eps = 1e-5 whatever the caller asks for. Is the "
             "number written out somewhere in your function?",
-            both_by(scale=lambda var, eps: np.sqrt(var + 1e-5)),
+            both_by(scale=fixed_eps),
             ("eps",),
         ),
         Misconception(

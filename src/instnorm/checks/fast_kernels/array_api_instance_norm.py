@@ -6,7 +6,16 @@ import numpy as np
 
 from ...norms import instance_norm
 from ..exercise import Aspect, Exercise, Misconception
-from ..standardising import BATCH, IMAGE_PROPERTIES, counts, scale_only, some_shape, standardise
+from ..standardising import (
+    BATCH,
+    IMAGE_PROPERTIES,
+    beside,
+    counts,
+    scale_only,
+    some_shape,
+    standardise,
+    variance_itself,
+)
 from ..the_algorithm.instance_norm import EPS, plain
 from .blocked_instance_norm import AFFINE
 
@@ -156,14 +165,14 @@ PORTABLE = Exercise(
             "Your output is what you get when you divide by the variance. The result should have "
             "no unit at all.",
             PORTABLE_ALL,
-            standardise=partial(standardise, scale=lambda var, eps: var + eps),
+            standardise=partial(standardise, scale=variance_itself),
         ),
         not_portable(
             "eps-outside-the-root",
             "Your output is what you get when eps is added to the standard deviation. The "
             "definition adds it to something else, one step earlier.",
             ("eps",),
-            standardise=partial(standardise, scale=lambda var, eps: np.sqrt(var) + eps),
+            standardise=partial(standardise, scale=beside),
         ),
         not_portable(
             "forgets-eps",

@@ -9,12 +9,15 @@ from ..exercise import Aspect, Exercise, Misconception, Pace
 from ..standardising import (
     IMAGE_PROPERTIES,
     PAIR,
+    beside,
     bright,
     one_pass,
     only_rescaled,
     scale_only,
     some_shape,
     standardise,
+    variance_itself,
+    without_eps,
 )
 from ..the_algorithm.instance_norm import (
     EPS,
@@ -177,7 +180,7 @@ BLOCKED = Exercise(
         ),
         wrong(
             "forgets-the-root",
-            partial(standardise, scale=lambda var, eps: var + eps),
+            partial(standardise, scale=variance_itself),
             "Your output is what you get when you divide by the variance. If x is in counts, the "
             "variance is in counts squared, and the result should have no unit at all.",
             BLOCKED_ALL,
@@ -191,14 +194,14 @@ BLOCKED = Exercise(
         ),
         wrong(
             "eps-outside-the-root",
-            partial(standardise, scale=lambda var, eps: np.sqrt(var) + eps),
+            partial(standardise, scale=beside),
             "Your output is what you get when eps is added to the standard deviation. The "
             "definition adds it to something else, one step earlier.",
             ("eps",),
         ),
         wrong(
             "forgets-eps",
-            partial(standardise, scale=lambda var, eps: np.sqrt(var)),
+            partial(standardise, scale=without_eps),
             "Your output is what you get with eps = 0: a faint plane is blown up too far, and a "
             "flat one becomes 0 / 0.",
             ("eps",),

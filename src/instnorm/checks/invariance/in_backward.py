@@ -7,8 +7,7 @@ import numpy as np
 from ...norms import batch_norm_backward, instance_norm_backward, layer_norm_backward
 from ..compare import agree
 from ..exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import shuffled, some_shape
-from .in_jacobian import beside, root, without_eps
+from ..standardising import beside, root, shuffled, some_shape, without_eps
 from .shared import PUZZLE
 
 PLANE_AXES = (2, 3)

@@ -7,7 +7,7 @@ import numpy as np
 from ...geometry import output_constraints
 from ..compare import agree
 from ..exercise import Aspect, Exercise, Misconception, Property
-from .in_jacobian import beside, root, without_eps
+from ..standardising import beside, root, without_eps
 from .shared import EVEN, PUZZLE, TWO, eps_beside, pairs, planes, some_length
 
 

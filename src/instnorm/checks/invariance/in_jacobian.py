@@ -5,19 +5,8 @@ import numpy as np
 from ...geometry import instance_norm_jacobian
 from ..compare import agree
 from ..exercise import Aspect, Exercise, Misconception, Property
+from ..standardising import beside, root, without_eps
 from .shared import EVEN, FLAT, PUZZLE, TWO, eps_beside, one_plane, pairs, some_length
-
-
-def root(var, eps):
-    return np.sqrt(var + eps)
-
-
-def beside(var, eps):
-    return np.sqrt(var) + eps
-
-
-def without_eps(var, eps):
-    return np.sqrt(var)
 
 
 def right_rule(p, x_hat, s, d):

@@ -5,8 +5,8 @@ import numpy as np
 from ...series import cmvn
 from ..compare import agree
 from ..exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import bright, counts, shuffled
-from .shared import fixed, in_rows, nothing, outside, root, some_sizes, without
+from ..standardising import beside, bright, counts, fixed_eps, root, shuffled, without_eps
+from .shared import in_rows, some_sizes
 
 
 def cmvn_reference(x, lengths, eps=1e-5):
@@ -24,6 +24,10 @@ def in_front(x, lengths):
 
 def one_more(x, lengths):
     return behind(x, lengths + 1)
+
+
+def nothing(var, eps):
+    return np.ones_like(var)
 
 
 def by_mask(recorded=behind, axes=2, ddof=0, scale=root, mean_by_t=False, var_by_t=False, end=0.0):
@@ -308,20 +312,20 @@ SPEECH = Exercise(
             "eps-outside-the-root",
             "Your output is what you get when eps is added to the standard deviation. The "
             "definition adds it one step earlier.",
-            by_mask(scale=outside),
+            by_mask(scale=beside),
             ("eps",),
         ),
         Misconception(
             "forgets-eps",
             "Your output is what you get with eps = 0. A coefficient that hardly moves is blown up "
             "too far, and one that does not move becomes 0 / 0.",
-            by_mask(scale=without),
+            by_mask(scale=without_eps),
             ("eps",),
         ),
         Misconception(
             "ignores-the-eps-argument",
             "Your output is what you get with eps = 1e-5 whatever the caller asks for.",
-            by_mask(scale=fixed),
+            by_mask(scale=fixed_eps),
             ("eps",),
         ),
         Misconception(

@@ -5,9 +5,18 @@ import numpy as np
 from ...series import revin
 from ..compare import agree
 from ..exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import bright, counts
+from ..standardising import (
+    beside,
+    bright,
+    counts,
+    fixed_eps,
+    ignores_brightness,
+    images_are_independent,
+    root,
+    without_eps,
+)
 from .cmvn import FLAT_ROW, TALK, faint_rows
-from .shared import fixed, in_rows, outside, root, some_sizes, without
+from .shared import in_rows, some_sizes
 
 
 def revin_reference(x, gamma, beta, eps=1e-5):
@@ -81,17 +90,6 @@ def revin_in_place(x, gamma, beta, eps=1e-5):
     y, mean, var = revin_reference(x, gamma, beta, eps)
     x[...] = y
     return x, mean, var
-
-
-def y_ignores_the_level(run, arguments):
-    x = arguments["x"]
-    return agree(run(x=x + np.ptp(x))[0], run()[0])
-
-
-def windows_are_independent(run, arguments):
-    x = arguments["x"].copy()
-    x[1:] = 3 * x[1:] + 1
-    return agree(run(x=x)[0][:1], run()[0][:1])
 
 
 def var_is_a_square(run, arguments):
@@ -261,19 +259,19 @@ THERE = Exercise(
             "eps-outside-the-root",
             "Your y is what you get when eps is added to the standard deviation. The definition "
             "adds it one step earlier.",
-            there(scale=outside),
+            there(scale=beside),
             ("eps",),
         ),
         Misconception(
             "forgets-eps",
             "Your y is what you get with eps = 0. A series that stands still becomes 0 / 0.",
-            there(scale=without),
+            there(scale=without_eps),
             ("eps",),
         ),
         Misconception(
             "ignores-the-eps-argument",
             "Your y is what you get with eps = 1e-5 whatever the caller asks for.",
-            there(scale=fixed),
+            there(scale=fixed_eps),
             ("eps",),
         ),
         Misconception(
@@ -288,11 +286,11 @@ THERE = Exercise(
         Property(
             "Adding one number to the whole series changes y, though the mean should take that "
             "number away again.",
-            y_ignores_the_level,
+            ignores_brightness,
         ),
         Property(
             "The output for one window changes when another window changes.",
-            windows_are_independent,
+            images_are_independent,
         ),
         Property(
             "When x doubles, its variance is four times as large. Your var is not.",

@@ -5,8 +5,9 @@ import numpy as np
 from ...series import revin_inverse
 from ..compare import agree
 from ..exercise import Aspect, Exercise, Misconception, Property
+from ..standardising import beside, fixed_eps, root, variance_itself, without_eps
 from .revin import down, scaled_then_shifted, some_affine
-from .shared import fixed, outside, root, some_sizes, variance_itself, without
+from .shared import some_sizes
 
 
 def inverse_reference(y, mean, var, gamma, beta, eps=1e-5):
@@ -252,20 +253,20 @@ BACK = Exercise(
             "eps-outside-the-root",
             "Your output is what you get when eps is added to the standard deviation. The way back "
             "has to use what the way there used.",
-            back(scale=outside),
+            back(scale=beside),
             ("eps",),
         ),
         Misconception(
             "forgets-eps",
             "Your output is what you get with eps = 0. The way there divided by a root with eps in "
             "it; multiply by the same.",
-            back(scale=without),
+            back(scale=without_eps),
             ("eps",),
         ),
         Misconception(
             "ignores-the-eps-argument",
             "Your output is what you get with eps = 1e-5 whatever the caller asks for.",
-            back(scale=fixed),
+            back(scale=fixed_eps),
             ("eps",),
         ),
         Misconception(

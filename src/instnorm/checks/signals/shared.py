@@ -14,27 +14,3 @@ def in_rows(make, rng, shape):
 def some_sizes(rng):
     """(N, C, L), all different, so that no axis can be taken for another."""
     return tuple(int(size) for size in rng.choice(np.arange(3, 9), 3, replace=False))
-
-
-def root(var, eps):
-    return np.sqrt(var + eps)
-
-
-def outside(var, eps):
-    return np.sqrt(var) + eps
-
-
-def without(var, eps):
-    return np.sqrt(var)
-
-
-def fixed(var, eps):
-    return np.sqrt(var + 1e-5)
-
-
-def variance_itself(var, eps):
-    return var + eps
-
-
-def nothing(var, eps):
-    return np.ones_like(var)

@@ -11,21 +11,21 @@ from ..standardising import (
     FLAT,
     PAIR,
     PLANE,
+    beside,
     bright,
     counts,
+    root,
     shuffled,
     some_shape,
     standardise,
+    variance_itself,
+    without_eps,
 )
 from .shared import PLANE_AXES, centred, first_image_stays, mean_of, var_of
 
 
 def adain_reference(content, style, eps=1e-5):
     return adain(content, style, eps=eps)
-
-
-def root(var, eps):
-    return np.sqrt(var + eps)
 
 
 def adain_by(
@@ -245,7 +245,7 @@ ADAIN = Exercise(
             "scales-by-the-variance",
             "Your output is multiplied by the style's variance. In units: counts squared times "
             "nothing are not counts. Which root is missing?",
-            adain_by(style_scale=lambda var, eps: var + eps),
+            adain_by(style_scale=variance_itself),
             ADAIN_ALL,
         ),
         Misconception(
@@ -303,8 +303,8 @@ ADAIN = Exercise(
             "Your output is what you get when eps is added to the standard deviations. The "
             "definition adds it to something else, one step earlier.",
             adain_by(
-                content_scale=lambda var, eps: np.sqrt(var) + eps,
-                style_scale=lambda var, eps: np.sqrt(var) + eps,
+                content_scale=beside,
+                style_scale=beside,
             ),
             ("eps",),
         ),
@@ -312,7 +312,7 @@ ADAIN = Exercise(
             "eps-on-the-content-only",
             "Your eps is added to the variance of the content only. Then a picture in its own "
             "style is not quite itself: what was divided by is not what is multiplied by.",
-            adain_by(style_scale=lambda var, eps: np.sqrt(var)),
+            adain_by(style_scale=without_eps),
             ("eps",),
         ),
         Misconception(
@@ -320,8 +320,8 @@ ADAIN = Exercise(
             "Your output is what you get with eps = 0. A faint content is blown up too far, and a "
             "flat one becomes 0 / 0.",
             adain_by(
-                content_scale=lambda var, eps: np.sqrt(var),
-                style_scale=lambda var, eps: np.sqrt(var),
+                content_scale=without_eps,
+                style_scale=without_eps,
             ),
             ("eps",),
         ),

@@ -7,7 +7,7 @@ import numpy as np
 from ...contrast import contrast_scores
 from ..compare import agree
 from ..exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import standardise
+from ..standardising import beside, standardise, without_eps
 
 
 def pattern(rng, m):
@@ -243,14 +243,14 @@ CONTRAST = Exercise(
             "eps-outside-the-root",
             "Your normed is what you get when eps is added to the standard deviations. The "
             "definition adds it to something else, one step earlier.",
-            scores_by(scale=lambda var, eps: np.sqrt(var) + eps),
+            scores_by(scale=beside),
             ("eps",),
         ),
         Misconception(
             "forgets-eps",
             "Your normed is what you get with eps = 0. A faint row is blown up too far, and a "
             "silent one becomes 0 / 0.",
-            scores_by(scale=lambda var, eps: np.sqrt(var)),
+            scores_by(scale=without_eps),
             ("eps",),
         ),
         Misconception(

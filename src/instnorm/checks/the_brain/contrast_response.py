@@ -5,6 +5,7 @@ import numpy as np
 from ...contrast import contrast_response
 from ..compare import agree
 from ..exercise import Aspect, Exercise, Misconception, Property
+from ..standardising import root
 
 
 def uncorrelated(rng, s, level):
@@ -26,7 +27,7 @@ def gratings(rng, masked, contrasts=None, gamma=1.0):
     return {"s": s, "mask": mask, "c": c, "gamma": gamma, "eps": eps}
 
 
-def standardise(x, eps, ddof=0, scale=lambda var, eps: np.sqrt(var + eps)):
+def standardise(x, eps, ddof=0, scale=root):
     mean, var = x.mean(-1, keepdims=True), x.var(-1, keepdims=True, ddof=ddof)
     return (x - mean) / scale(var, eps)
 

@@ -7,7 +7,17 @@ import numpy as np
 from ...norms import batch_norm
 from ..compare import agree
 from ..exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import BATCH, FAINT, FLAT, PAIR, bright, counts, faint_pictures, some_shape
+from ..standardising import (
+    BATCH,
+    FAINT,
+    FLAT,
+    PAIR,
+    bright,
+    counts,
+    faint_pictures,
+    root,
+    some_shape,
+)
 from .identify_norm import shape_with
 from .shared import AXES, first_image_stays, wrong_arithmetic
 
@@ -36,7 +46,7 @@ def remembered(x, old, training, momentum):
     return moved(old, moments_of(x, ddof=1), momentum) if training else old
 
 
-def with_memory(use=used, remember=remembered, scale=lambda var, eps: np.sqrt(var + eps)):
+def with_memory(use=used, remember=remembered, scale=root):
     """An answer that uses or remembers other moments, or divides by something else."""
 
     def answer(x, running_mean, running_var, training, momentum=0.1, eps=1e-5):
@@ -209,7 +219,6 @@ BATCH_ASPECTS = (
         strict=True,
     ),
 )
-BATCH_ALL = tuple(aspect.name for aspect in BATCH_ASPECTS)
 STATISTICS = ("running-mean", "running-var")
 
 WITH_MEMORY = Exercise(

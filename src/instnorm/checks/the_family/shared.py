@@ -6,7 +6,14 @@ import numpy as np
 
 from ..compare import agree
 from ..exercise import Misconception, Property
-from ..standardising import ignores_brightness, ignores_contrast
+from ..standardising import (
+    beside,
+    fixed_eps,
+    ignores_brightness,
+    ignores_contrast,
+    variance_itself,
+    without_eps,
+)
 
 AXES = {"BN": (0, 2, 3), "LN": (1, 2, 3), "IN": (2, 3)}
 
@@ -33,28 +40,28 @@ def wrong_arithmetic(by, every_aspect):
             "divides-by-the-variance",
             "Your output is what you get when you divide by the variance. If x is in counts, the "
             "variance is in counts squared, and the result should have no unit at all.",
-            by(scale=lambda var, eps: var + eps),
+            by(scale=variance_itself),
             every_aspect,
         ),
         Misconception(
             "eps-outside-the-root",
             "Your output is what you get when eps is added to the standard deviation. The "
             "definition adds it to something else, one step earlier.",
-            by(scale=lambda var, eps: np.sqrt(var) + eps),
+            by(scale=beside),
             ("eps",),
         ),
         Misconception(
             "forgets-eps",
             "Your output is what you get with eps = 0. Nobody sees the difference in a bright "
             "picture; a faint one is blown up too far, and a flat one becomes 0 / 0.",
-            by(scale=lambda var, eps: np.sqrt(var)),
+            by(scale=without_eps),
             ("eps",),
         ),
         Misconception(
             "ignores-the-eps-argument",
             "Your output is what you get with eps = 1e-5 whatever the caller asks for. Is the "
             "number written out somewhere in your function?",
-            by(scale=lambda var, eps: np.sqrt(var + 1e-5)),
+            by(scale=fixed_eps),
             ("eps",),
         ),
     )
