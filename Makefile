@@ -1,4 +1,4 @@
-# Two commands do everything: `make book` and `make test`. `make help` lists the rest.
+# Two commands do nearly everything: `make book` and `make test`. `make help` lists the rest.
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ SOURCES = $(shell find src -name '*.py' -o -name '*.cu' -o -name '*.cuh')
 DATA = $(wildcard book/data/* benchmarks/results/*.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help book lite pdf links serve test lint unit drift exercises exercises-report bench bench-gpu bench-judge bench-class pages lock clean
+.PHONY: help install book lite pdf links serve test gate proof stale lint drift exercises exercises-report bench bench-gpu bench-judge bench-class pages lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,17 +61,24 @@ serve: book  ## serve the built book on localhost, port 8000
 
 # --- the checks ---------------------------------------------------------------------------------
 
-test: lint drift unit  ## everything that must hold: lint, drift, the book, the tests
+test:  ## what must hold: lint, the book, the tests; some ten minutes
+	@$(PYTHON) tests/run.py test
 
-lint: $(INSTALLED)
+gate:  ## `make test`, and the tests that are slow
+	@$(PYTHON) tests/run.py gate
+
+proof: $(INSTALLED)  ## what takes hours: each proof whose result is missing or stale
+	$(BIN)/python -m benchmarks.proofs run
+
+stale: $(INSTALLED)  ## which results are older than the sources that they prove
+	@$(BIN)/python -m benchmarks.proofs stale
+
+lint: $(INSTALLED)  ## style and formatting of the code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-drift: $(INSTALLED)
+drift: $(INSTALLED)  ## whether the notebooks for students are what solutions/ gives
 	$(BIN)/python -m instnorm_judge.assignments --check
-
-unit: book
-	$(BIN)/python -m pytest
 
 # --- what authors run ---------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import os
+import re
 import zlib
 
 # Before NumPy is loaded. Its linear algebra uses all processors for sums that are not worth it, and
@@ -9,6 +10,32 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 import pytest
+
+# Why a test may be skipped even where everything is installed: there is no GPU, or the parameters
+# name something that does not exist.
+MAY_SKIP = re.compile(
+    r"GPU|CuPy|CUDA|POSTGRESQL|no third length|warps work on rows only|can't hold"
+)
+
+
+def _no_skip_hides(report):
+    """Where CI is set, a browser, a sandbox or a compiler that is missing is a failure."""
+    if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
+        *_, reason = report.longrepr
+        if not MAY_SKIP.search(reason):
+            report.outcome = "failed"
+            report.longrepr = f"skipped, and CI is set, where nothing may be missing. {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    return _no_skip_hides((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    return _no_skip_hides((yield))
 
 
 @pytest.fixture

@@ -343,7 +343,9 @@ def test_feedback_says_why(student, course):
 
 
 # One is timed, has large arrays, and code between an answer and its test; one imports torch.
-@pytest.mark.parametrize("assignment", ["fast-kernels", "depth"])
+@pytest.mark.parametrize(
+    "assignment", [pytest.param("fast-kernels", marks=pytest.mark.alone), "depth"]
+)
 def test_other_assignments_in_the_sandbox(assignment):
     source = source_notebook(ROOT / f"solutions/{assignment}/{assignment}.md")
     blank = copy.deepcopy(source)

@@ -326,6 +326,7 @@ def executed(notebook, **limits):
     return Execute(**limits).preprocess(notebook, resources)[0]
 
 
+@pytest.mark.alone
 def test_a_notebook_has_no_more_time_than_all_notebooks():
     notebook = executed(blank_notebook(*["import time; time.sleep(1.2)"] * 5), total=2, timeout=9)
     told = [cell.outputs[0].evalue if cell.outputs else "" for cell in notebook.cells[:5]]
@@ -334,6 +335,7 @@ def test_a_notebook_has_no_more_time_than_all_notebooks():
     assert told[3].startswith("Not run")
 
 
+@pytest.mark.alone
 def test_the_clock_of_processes_does_not_jump_while_some_of_them_end():
     source = "import os\nwhile True:\n    if os.fork() == 0: os._exit(0)\n    os.wait()"
     start = time.monotonic()
@@ -376,6 +378,7 @@ def run_with_a_test(source, test, names, monkeypatch):
     executed(notebook)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("way", ELSEWHERE)
 def test_the_time_of_a_function_is_seen_from_outside(way, monkeypatch):
     """Work can't be moved to where it does not count, neither in a call nor in a lap."""
@@ -407,6 +410,7 @@ def test_the_time_of_a_function_is_seen_from_outside(way, monkeypatch):
     assert max(found["some"], found["some again"]) < 0.6
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the habits of glibc's malloc")
 @pytest.mark.parametrize(
     "before",

@@ -14,6 +14,8 @@ from instnorm.checks.calling import Outcome, call
 from instnorm.checks.exercise import Pace
 from instnorm.checks.pace import HOPELESS, MOST, Lane, _change, speed_of
 
+pytestmark = pytest.mark.alone  # what else the machine does would be timed too
+
 ARGUMENTS = {"x": np.arange(200_000.0)}
 
 

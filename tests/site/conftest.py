@@ -40,6 +40,14 @@ def moved(path):
     return path.stat().st_size < 2000 and 'http-equiv="refresh"' in path.read_text()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what needs the built book, so that the rest can run while it is being built."""
+    for item in items:
+        if "built" in getattr(item, "fixturenames", ()):
+            item.add_marker("book")
+
+
 def pytest_generate_tests(metafunc):
     """Run a test that asks for a `page_name` on each page of the built book, and one that asks for
     `explorable_name` on each explorable."""
