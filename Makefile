@@ -46,10 +46,10 @@ executed-with-these-sources:
 	fi
 
 lite: $(INSTALLED)  ## only what `make book` ends with: the exercises that run in the browser
-	$(BIN)/python -m instnorm_lab.lite $(SITE)/lite
+	$(BIN)/python -m instnorm_site.lite $(SITE)/lite
 
 pdf: book  ## the whole book as one PDF; needs Chromium
-	$(BIN)/python -m instnorm_lab.pdf $(SITE) _build/instance-normalization.pdf
+	$(BIN)/python -m instnorm_site.pdf $(SITE) _build/instance-normalization.pdf
 
 links: $(INSTALLED)  ## whether the pages of others that the book links to are there; needs a network
 	$(BIN)/jupyter-book build book --config _config.yml --toc "$(CURDIR)/_toc.yml" \
@@ -86,7 +86,7 @@ exercises: $(INSTALLED)  ## student notebooks in exercises/ from the sources in 
 	$(BIN)/python -m instnorm_judge.assignments
 
 exercises-report: $(INSTALLED)  ## how well the checks judge: right answers, misconceptions, mutants
-	$(BIN)/python tests/exercises_report.py
+	$(BIN)/python tests/instnorm_checks/exercises_report.py
 
 bench: $(INSTALLED)  ## our kernels against PyTorch, written to benchmarks/results/
 	$(BIN)/python -m benchmarks.norms

@@ -21,7 +21,7 @@ from nbgrader.preprocessors import (
     OverwriteKernelspec,
 )
 
-from instnorm.checks import grading_seed
+from instnorm_checks import grading_seed
 from instnorm_judge.assignments import make_source_notebooks
 from instnorm_judge.execute import Execute, Exporter
 from instnorm_judge.feedback import TEMPLATES, FeedbackExporter, HideTests

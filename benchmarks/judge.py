@@ -32,7 +32,7 @@ import nbformat
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import SAWarning
 
-from instnorm.checks import SEED
+from instnorm_checks import SEED
 from instnorm_judge import one_submission, sandbox
 from instnorm_judge.assignments import source_notebook
 from instnorm_judge.whole_class import NOTE, Course, autograde

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SAWarning
 
-from instnorm.checks import SEED
+from instnorm_checks import SEED
 from instnorm_judge import sandbox
 from instnorm_judge.whole_class import Course, autograde, on_this_machine
 

@@ -1,7 +1,7 @@
 """Reference kernels of the Instance Normalization book.
 
 The family, forward and backward, is in `instnorm.norms`; the arithmetic under it in
-`instnorm.rows`; the checks that grade the exercises in `instnorm.checks`.
+`instnorm.rows`; the checks that grade the exercises in `instnorm_checks`.
 """
 
 from .norms import (

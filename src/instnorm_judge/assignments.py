@@ -24,7 +24,7 @@ from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
 from nbgrader.utils import capture_log
 from traitlets.config import PyFileConfigLoader
 
-from instnorm.checks import exercise
+from instnorm_checks import exercise
 
 CONFIG, SOLUTIONS, EXERCISES = "nbgrader_config.py", "solutions", "exercises"
 

@@ -9,7 +9,7 @@ import statistics
 from collections import Counter
 from string import Template
 
-from instnorm.checks import EXERCISES
+from instnorm_checks import EXERCISES
 
 BINS = 10
 FEW = 5  # students; with fewer, a correlation says nothing

@@ -15,7 +15,7 @@ from nbgrader import preprocessors
 from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Integer, default
 
-from instnorm.checks import EXERCISES
+from instnorm_checks import EXERCISES
 
 from . import remote, sandbox, trusted
 from .inside import wire

@@ -5,7 +5,7 @@ import math
 from nbgrader import preprocessors
 from nbgrader.utils import is_solution
 
-from instnorm.checks import MIME
+from instnorm_checks import MIME
 
 from .rebuild import FLAGS
 

@@ -23,7 +23,7 @@ from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
-from instnorm.checks import SEED
+from instnorm_checks import SEED
 
 # nbgrader_config.py names what is in these; so workers have it before they are forked.
 from . import execute, grades, rebuild  # noqa: F401

@@ -14,7 +14,7 @@ from queue import Empty
 import numpy as np
 from jupyter_core.utils import run_sync
 
-from instnorm.checks.pace import ROOM
+from instnorm_checks.engine.pace import ROOM
 
 from .inside import wire
 from .processes import processor_time
@@ -81,7 +81,7 @@ class Notebook:
         self._ask({"ready": ROOM}, [])
 
     def lap(self, *lap):
-        """A call with these copies, which `lap` changes first; see `instnorm.checks.pace.Lane`."""
+        """A call with these copies, which `lap` changes first; see `engine.pace.Lane`."""
         data, buffers = self._encoded(lap)
         return self._result(*self._timed({"lap": True, "values": data}, buffers))
 
@@ -215,7 +215,7 @@ class Function:
 class Lane:
     """Where a function of the notebook is called again and again, with arguments that lie there.
 
-    Like `instnorm.checks.pace.Lane`. Each call takes a few milliseconds more than the function, for
+    Like `engine.pace.Lane`. Each call takes a few milliseconds more than the function, for
     messages and a few values; the student is not paid back, for that could not be told apart from
     work that was moved there.
     """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
-from instnorm.checks import EXERCISES, MIME
+from instnorm_checks import EXERCISES, MIME
 
 from .rebuild import FLAGS
 

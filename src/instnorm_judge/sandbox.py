@@ -227,7 +227,7 @@ def _interpreter():
         else:
             parts += ["--ro-bind", str(path), str(path)]
             bound.append(path)
-    for name in ("instnorm", "instnorm_judge"):
+    for name in ("instnorm", "instnorm_checks", "instnorm_judge", "instnorm_site"):
         for home in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
             if (Path(home) / name).is_dir():
                 parts += ["--tmpfs", f"{home}/{name}", "--remount-ro", f"{home}/{name}"]

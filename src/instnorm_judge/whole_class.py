@@ -31,7 +31,7 @@ from nbgrader.preprocessors import AssignLatePenalties
 from nbgrader.utils import parse_utc
 
 import instnorm
-from instnorm.checks import SEED
+from instnorm_checks import SEED
 
 from .one_submission import Graded, Handed, Plan, grade
 from .rebuild import MAX_FILE
@@ -199,7 +199,8 @@ def _cells(db_url, assignment):
 def instnorm_sources():
     """The code that a mark depends on: the checks, the kernels under them, and the judge."""
     home = Path(instnorm.__file__).parents[1]
-    files = [*home.glob("instnorm/**/*.py"), *home.glob("instnorm_judge/**/*.py")]
+    packages = "instnorm", "instnorm_checks", "instnorm_judge"
+    files = [path for name in packages for path in home.glob(f"{name}/**/*.py")]
     return b"".join(path.read_bytes() for path in sorted(files))
 
 

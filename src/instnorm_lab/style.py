@@ -6,7 +6,7 @@ gives a value per theme.
 """
 
 # Text colours have a contrast of at least 4.5:1 on paper and on surface, and the four hues stay
-# apart for the three kinds of colour blindness; tests/test_lab.py measures both.
+# apart for the three kinds of colour blindness; tests/instnorm_lab/test_lab.py measures both.
 LIGHT = {
     "paper": "#fcfbf8",
     "surface": "#f3f1ea",

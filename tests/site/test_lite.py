@@ -24,7 +24,7 @@ from jupyterlite_pyodide_kernel.constants import (
 )
 from playwright.sync_api import TimeoutError as TooLate
 
-from instnorm_lab import lite
+from instnorm_site import lite
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = {path.stem: path for path in lite.notebooks(ROOT)}
@@ -134,7 +134,7 @@ import os, sys
 from importlib.metadata import version
 print(sys.platform, version("instnorm"), os.cpu_count())
 try:
-    import instnorm.checks
+    import instnorm_checks
 except ModuleNotFoundError as error:
     print("lacks", error.name)
 """

@@ -5,7 +5,7 @@ import shutil
 import pytest
 from pypdf import PdfReader
 
-from instnorm_lab import pdf
+from instnorm_site import pdf
 
 TOC = """
 format: jb-book

@@ -160,7 +160,7 @@ class Functions:
         return reply
 
     def keep(self, data, buffers, out):
-        """Arguments for many calls, see `instnorm.checks.pace.Lane`, which is this for us."""
+        """Arguments for many calls, see `engine.pace.Lane`, which is this for us."""
         self.kept = data["keep"], self.wire.decode(data["values"], buffers)
         return {}
 
@@ -172,7 +172,7 @@ class Functions:
         self.copies = [v.copy() if isinstance(v, np.ndarray) else v for v in self.kept[1]]
         library = ctypes.CDLL(None)
         if hasattr(library, "mallopt"):
-            for parameter in (-3, -1):  # as in `instnorm.checks.pace.steady_malloc`
+            for parameter in (-3, -1):  # as in `instnorm_checks.engine.pace.steady_malloc`
                 library.mallopt(parameter, data["ready"])
             library.malloc_trim(data["ready"])
         return {}

@@ -1,0 +1,155 @@
+"""Call a student's function by value, and survive it.
+
+The function receives fresh copies and nothing else; what it returns is copied at once. So it makes
+no difference to the rest of the checks whether it runs here or behind a proxy in another process.
+"""
+
+import io
+import sysconfig
+import time
+import traceback
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import instnorm
+
+# Where code lives that is not the student's.
+LIBRARIES = (
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+    str(Path(__file__).parents[1]),
+    str(Path(instnorm.__file__).parent),
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An exception raised by the call."""
+
+    type: type[BaseException]
+    message: str
+    where: str  # "line 3: return gamma * xhat", or "" when the call itself was refused
+    trace: str  # the student's own lines that led there, "" when `where` says it all
+
+    @property
+    def name(self):
+        return self.type.__name__
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one call."""
+
+    parts: tuple[np.ndarray | str, ...]  # for each result an array, or a sentence on why not
+    failure: Failure | None = None
+    changed: tuple[str, ...] = ()  # names of arguments that the function modified
+    printed: str = ""
+    busy: float = 0.0  # seconds of processor time that it took, when it came to its end
+
+
+def call(function, arguments, returns):
+    """Call `function` with copies of `arguments`; `returns` names the arrays to come back.
+
+    Everything a student's code can raise is an outcome, SystemExit included. KeyboardInterrupt
+    alone goes through: it is how a time-out, or the student's own stop button, ends an endless
+    loop. Warnings and what is written to stderr are dropped, since they say nothing about the
+    result.
+    """
+    given = {
+        name: value.copy() if isinstance(value, np.ndarray) else value
+        for name, value in arguments.items()
+    }
+    printed = io.StringIO()
+    try:
+        with (
+            warnings.catch_warnings(),
+            np.errstate(all="ignore"),
+            redirect_stdout(printed),
+            redirect_stderr(io.StringIO()),
+        ):
+            warnings.simplefilter("ignore")
+            start = time.thread_time()
+            result = function(*given.values())
+            # A proxy for a function in another process says how long that was busy.
+            busy = getattr(function, "busy", max(time.thread_time() - start, 1e-6))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return Outcome((), _failure(error), _changed(given, arguments), printed.getvalue())
+    parts = _parts(result, returns, printed.getvalue())
+    changed = _changed(given, arguments)
+    return Outcome(parts, None, changed, printed.getvalue(), busy)
+
+
+def _changed(given, arguments):
+    return tuple(
+        name
+        for name, value in arguments.items()
+        if isinstance(value, np.ndarray) and not np.array_equal(given[name], value, equal_nan=True)
+    )
+
+
+def _parts(result, returns, printed):
+    if len(returns) == 1:
+        return (_by_value("your function returned", result, printed),)
+    if isinstance(result, tuple | list) and len(result) == len(returns):
+        return tuple(
+            _by_value(f"your {name} is", part, printed)
+            for name, part in zip(returns, result, strict=True)
+        )
+    sentence = (
+        f"your function must hand back {len(returns)} arrays, as in `return "
+        f"{', '.join(returns)}`; it returned {_describe(result)}."
+    )
+    return (sentence,) * len(returns)
+
+
+def _by_value(verb, result, printed):
+    """A copy of an array of floats; for anything else, a sentence."""
+    if result is None and printed:
+        return f"{verb} None. It printed something: print shows a value, return hands it back."
+    if result is None:
+        return f"{verb} None. Is a return line missing?"
+    if not isinstance(result, np.ndarray):
+        return f"{verb} {_describe(result)}, where a NumPy array is needed."
+    if result.dtype.kind != "f":
+        return f"{verb} an array of {result.dtype}, where floating-point numbers are needed."
+    return np.array(result, subok=False)
+
+
+def _describe(value):
+    if value is None:
+        return "None"
+    if isinstance(value, bool | int | float | complex | np.generic):
+        return f"a single number ({type(value).__name__})"
+    if isinstance(value, np.ndarray):
+        return "one array"
+    if isinstance(value, tuple | list):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"an object of type {type(value).__module__}.{type(value).__qualname__}"
+
+
+def _failure(error):
+    # A proxy for a function in another process raises what was raised there, and says where in
+    # `frames`. Here, the first frame is `call` itself.
+    frames = getattr(error, "frames", traceback.extract_tb(error.__traceback__)[1:])
+    own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)] or frames
+    lines = [f"line {frame.lineno}: {(frame.line or '').strip()}" for frame in own[-6:]]
+    trace = [f"  in {frame.name}, {line}" for frame, line in zip(own[-6:], lines, strict=True)]
+    return Failure(
+        type(error),
+        _message(error),
+        lines[-1] if lines else "",
+        "\n".join(trace) if len(trace) > 1 else "",
+    )
+
+
+def _message(error):
+    """The first line of an exception's message; its own code may misbehave too."""
+    try:
+        return str(error).partition("\n")[0].strip()[:200]
+    except Exception:
+        return ""

@@ -1,0 +1,127 @@
+"""The page a student gets back: the reasons are on it, and nothing that runs, loads or leaks."""
+
+import html
+import re
+import shutil
+
+import nbformat
+import pytest
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from playwright.sync_api import sync_playwright
+
+from instnorm_checks import EXERCISES
+from instnorm_judge import class_report
+from instnorm_judge.feedback import TEMPLATES, FeedbackExporter, HideTests
+from instnorm_judge.results import Results, Submission
+
+NAME = "instance-norm"
+SCRIPT = "<script>document.title = 'HARMED'; fetch('https://example.org/')</script>"
+PICTURE = "<img src='https://example.org/who' onerror=\"document.title = 'HARMED'\">"
+NASTY = SCRIPT + PICTURE
+DOT = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAA"
+    "AABJRU5ErkJggg=="
+)
+WRONG = EXERCISES[NAME].misconceptions[0]
+TEST = """check("instance-norm", instance_norm)
+### BEGIN HIDDEN TESTS
+HIDDEN = 1
+### END HIDDEN TESTS"""
+
+
+def about(name, **metadata):
+    return {"nbgrader": {"grade_id": name, "grade": False, "solution": False, **metadata}}
+
+
+def notebook():
+    """A graded notebook whose author tried to get a script into every part of it."""
+    error = new_output("error", ename="E", evalue=NASTY, traceback=[f"\x1b[31m{NASTY}\x1b[0m"])
+    shown = new_output("display_data", {"image/png": DOT, "text/plain": NASTY, "text/html": NASTY})
+    report = new_output("stream", name="stdout", text=f"{WRONG.says}\n{NASTY}")
+    mark = new_output("execute_result", {"text/plain": "2.5"})
+    answer = about(f"{NAME}-answer", solution=True, comment=NASTY)
+    cells = [
+        new_markdown_cell(f"Notes from grading:\n\n- {NASTY}", id="notes"),
+        new_markdown_cell(f"$x_1$ [here](javascript:alert(1)) {NASTY}"),
+        new_code_cell(NASTY, metadata=answer, outputs=[error, shown]),
+        new_code_cell(
+            TEST, metadata=about(NAME, grade=True, points=6, score=2.5), outputs=[report, mark]
+        ),
+        new_code_cell(f"# ### BEGIN HIDDEN TESTS of mine\n{NASTY}", outputs=[]),
+    ]
+    return new_notebook(cells=[nbformat.from_dict(cell) for cell in cells])
+
+
+@pytest.fixture(scope="module")
+def feedback():
+    exporter = FeedbackExporter(
+        template_name="diagnosis",
+        extra_template_basedirs=[TEMPLATES],
+        preprocessors=[HideTests, CSSHTMLHeaderPreprocessor],
+    )
+    marks = {"notebook": NASTY, "score": 2.5, "max_score": 6, "late_penalty": 0}
+    return exporter.from_notebook_node(notebook(), {"nbgrader": marks})[0]
+
+
+@pytest.fixture(scope="module")
+def report():
+    """The class report on a class of which one has a nasty name, and all hold a misconception."""
+    wrong = {NAME: (WRONG.name, NASTY)}
+    students = [
+        Submission(name, name, name, name, 3.0, {NAME: 3.0}, (), 60.0, wrong, (NASTY,))
+        for name in ["a" * 40, *"bcdefgh", NASTY]
+    ]
+    return class_report.render(Results("the-algorithm", {NAME: 6.0}, tuple(students)))
+
+
+def test_the_reason_for_each_lost_point_is_there(feedback):
+    text = html.unescape(re.sub(r"<[^>]*>", "", feedback))
+    assert "2.5 of 6 points" in text
+    assert f"{NAME}: 2.5 of 6" in text
+    assert text.count(WRONG.says) == 2  # at its exercise, and in the notebook as it ran
+
+
+def test_hidden_tests_stay_hidden(feedback):
+    assert "HIDDEN = 1" not in feedback
+    assert "BEGIN HIDDEN TESTS" in feedback  # what a student writes is a student's
+
+
+@pytest.mark.parametrize("page", ["feedback", "report"])
+def test_nothing_of_a_students_is_a_tag(page, request):
+    text = request.getfixturevalue(page)
+    assert "HARMED" in text
+    assert not re.search(r"<script|<iframe|<link|javascript:|url\(", text)
+    for tag in re.findall(r"<img[^>]*>", text):
+        assert re.search(r' src="data:image/png;base64,[\w+/=]+"', tag)
+    assert not re.search(r"<[^>]*\bon\w+=[^>]*HARMED", text)
+
+
+@pytest.mark.parametrize("page", ["feedback", "report"])
+def test_a_browser_runs_nothing_asks_nobody_and_shows_it_all(page, request, tmp_path):
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if not chromium:
+        pytest.skip("NO PAGE WAS OPENED: there is no Chromium here")
+    path = tmp_path / "page.html"
+    path.write_text(request.getfixturevalue(page), encoding="utf-8")
+    asked, said = [], []
+    with sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
+        )
+        for width in (390, 1440):
+            view = browser.new_page(viewport={"width": width, "height": 900})
+            view.on("request", lambda request: asked.append(request.url))
+            view.on("console", lambda message: said.append(message.text))
+            view.on("pageerror", lambda error: said.append(str(error)))
+            view.goto(path.as_uri())
+            for details in view.query_selector_all("details"):
+                details.evaluate("element => element.open = true")
+            view.wait_for_timeout(200)
+            root = "document.documentElement"
+            assert view.evaluate(f"{root}.scrollWidth <= {root}.clientWidth"), width
+            assert view.title() != "HARMED"
+            view.close()
+        browser.close()
+    assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+    assert said == []

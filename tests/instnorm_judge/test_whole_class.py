@@ -1,0 +1,321 @@
+"""A class graded by many workers: the gradebook that plain nbgrader makes, whatever happens."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbgrader.api import Gradebook
+from sqlalchemy.exc import SAWarning
+
+from instnorm_checks import SEED
+from instnorm_judge import sandbox, whole_class
+from instnorm_judge.assignments import source_notebook
+from instnorm_judge.one_submission import Handed, Plan
+from instnorm_judge.results import results
+from instnorm_judge.whole_class import NOTE, Course, autograde, in_this_process, on_this_machine
+
+try:
+    sandbox.require()
+except sandbox.NoSandbox as refusal:
+    pytestmark = pytest.mark.skip(f"NOTHING ABOUT GRADING A CLASS IS TESTED HERE. {refusal}")
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+ASSIGNMENT = "the-algorithm"
+SOLUTIONS = {
+    cell.metadata.nbgrader.grade_id: cell.source
+    for cell in source_notebook(ROOT / f"solutions/{ASSIGNMENT}/{ASSIGNMENT}.md").cells
+    if cell.metadata.get("nbgrader", {}).get("solution")
+}
+ZEROS = {"instance-norm-answer": "instance_norm = lambda x, gamma, beta, eps=1e-5: 0 * x"}
+LATE = "2027-01-16 18:00 UTC"  # a day
+
+# Student -> what is written over the solutions; None: no notebook at all.
+CLASS = {"ada": {}, "ben": ZEROS, "cleo": dict.fromkeys(SOLUTIONS, "pass"), "dan": None, "eve": {}}
+
+
+def run(course, command, *arguments, **options):
+    """A command in a course folder, with a seed of its own."""
+    return subprocess.run(
+        [BIN / command, *arguments],
+        cwd=course,
+        env={**os.environ, SEED: "20160727", "JUPYTER_CONFIG_DIR": str(course / "no-config")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        **options,
+    )
+
+
+def judge(course, *arguments):
+    result = run(course, "instnorm-judge", "autograde", ASSIGNMENT, *arguments)
+    assert result.returncode == 0, result.stderr[-4000:]
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def handed_in(tmp_path_factory):
+    """A course whose class has handed in."""
+    course = tmp_path_factory.mktemp("class") / "course"
+    (course / "solutions" / ASSIGNMENT).mkdir(parents=True)
+    shutil.copy(ROOT / "nbgrader_config.py", course)
+    shutil.copy(ROOT / f"solutions/{ASSIGNMENT}/{ASSIGNMENT}.md", course / "solutions" / ASSIGNMENT)
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write("\nc.AssignLatePenalties.plugin_class = 'late.Late'\n")
+    (course / "late.py").write_text(
+        "from nbgrader.plugins import BasePlugin\n"
+        "class Late(BasePlugin):\n"
+        "    def late_submission_penalty(self, student, score, seconds):\n"
+        "        return 2.0\n"
+    )
+    result = run(course, "nbgrader", "generate_assignment", ASSIGNMENT)
+    assert result.returncode == 0, result.stderr
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate="2027-01-15 18:00 UTC")
+    for student, answers in CLASS.items():
+        folder = course / "submitted" / student / ASSIGNMENT
+        folder.mkdir(parents=True)
+        notebook = nbformat.read(course / f"exercises/{ASSIGNMENT}/{ASSIGNMENT}.ipynb", 4)
+        for cell in notebook.cells:
+            name = cell.metadata.get("nbgrader", {}).get("grade_id")
+            cell.source = {**SOLUTIONS, **(answers or {})}.get(name, cell.source)
+        text = nbformat.writes(notebook) if answers is not None else "{ no notebook"
+        (folder / f"{ASSIGNMENT}.ipynb").write_text(text)
+    (folder / "timestamp.txt").write_text(LATE)
+    return course
+
+
+@pytest.fixture(scope="module")
+def plain(handed_in, tmp_path_factory):
+    """The gradebook that plain nbgrader makes of it."""
+    course = copy(handed_in, tmp_path_factory.mktemp("plain"))
+    result = run(course, "nbgrader", "autograde", ASSIGNMENT)
+    assert result.returncode == 0, result.stderr[-4000:]
+    return gradebook_of(course)
+
+
+@pytest.fixture(scope="module")
+def judged(handed_in, tmp_path_factory):
+    """The course after two workers have graded it."""
+    course = copy(handed_in, tmp_path_factory.mktemp("judged"))
+    assert f"Graded {len(CLASS)}; 0 had been graded before." in judge(course, "--workers", "2")
+    return course
+
+
+def copy(course, folder):
+    return Path(shutil.copytree(course, folder / "course"))
+
+
+def gradebook_of(course):
+    return marks_in(f"sqlite:///{course / 'gradebook.db'}")
+
+
+def marks_in(address):
+    """All marks and comments: student -> (late by, penalty, cell -> ...)."""
+    with Gradebook(address) as gradebook:
+        return {
+            submission.student.id: (
+                submission.total_seconds_late,
+                submission.late_submission_penalty,
+                {
+                    (notebook.name, grade.name): (
+                        grade.auto_score,
+                        grade.manual_score,
+                        grade.needs_manual_grade,
+                    )
+                    for notebook in submission.notebooks
+                    for grade in notebook.grades
+                },
+                {
+                    (notebook.name, comment.name): comment.auto_comment
+                    for notebook in submission.notebooks
+                    for comment in notebook.comments
+                },
+            )
+            for submission in gradebook.assignment_submissions(ASSIGNMENT)
+        }
+
+
+@pytest.fixture
+def here(judged, monkeypatch):
+    """`Course.here()` in some folder, as the command has it."""
+
+    def go(course):
+        monkeypatch.chdir(course)
+        monkeypatch.setenv("PATH", str(BIN), prepend=os.pathsep)
+        monkeypatch.setenv(SEED, "20160727")
+        return Course.here()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)  # from inside nbgrader's gradebook
+        yield go
+
+
+def test_the_gradebook_is_that_of_plain_nbgrader(judged, plain):
+    assert gradebook_of(judged) == plain
+    scores = {
+        student: sum(m[0] for m in marks.values()) for student, (_, _, marks, _) in plain.items()
+    }
+    assert scores == {"ada": 18, "ben": 12, "cleo": 0, "dan": 0, "eve": 18}
+    assert plain["eve"][:2] == (86400, 2)
+
+
+def test_what_is_no_notebook_has_a_mark_and_a_reason(judged):
+    outcome = results(f"sqlite:///{judged / 'gradebook.db'}", ASSIGNMENT, judged / "autograded")
+    dan = next(each for each in outcome.submissions if each.student == "dan")
+    assert dan.score == 0
+    assert "no Jupyter notebook" in " ".join(dan.flags)
+
+
+def test_only_what_has_changed_is_graded_again(judged, plain, here, tmp_path):
+    course = copy(judged, tmp_path)
+    there = here(course)
+    assert autograde(there, ASSIGNMENT, in_this_process) == (0, len(CLASS), [])
+    assert gradebook_of(course) == plain
+
+    cell = "instance-norm"
+    with Gradebook(there.db_url) as gradebook:
+        gradebook.find_grade(cell, ASSIGNMENT, ASSIGNMENT, "ben").manual_score = 5.5
+        gradebook.db.commit()
+    file = f"{ASSIGNMENT}/{ASSIGNMENT}.ipynb"
+    shutil.copy(course / "submitted/ada" / file, course / "submitted/ben" / file)
+    assert autograde(there, ASSIGNMENT, in_this_process) == (1, len(CLASS) - 1, [])
+    marks = gradebook_of(course)["ben"][2]
+    assert marks[ASSIGNMENT, cell] == (6, 5.5, True)  # what a person gave stays, to be looked at
+    assert set(gradebook_of(course)) == set(plain)
+
+
+def test_killed_and_continued_while_workers_die(handed_in, plain, here, tmp_path):
+    course = copy(handed_in, tmp_path)
+    command = [BIN / "instnorm-judge", "autograde", ASSIGNMENT, "--workers", "1"]
+    with subprocess.Popen(
+        command,
+        cwd=course,
+        env={**os.environ, SEED: "20160727"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not list(course.glob(f"autograded/*/*/{NOTE}")):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.kill()
+    before = len(list(course.glob(f"autograded/*/*/{NOTE}")))
+    assert before < len(CLASS)
+
+    killed = []
+
+    def kill_a_worker(done, total):
+        if len(killed) < 2:
+            worker = multiprocessing.active_children()[0]
+            os.kill(worker.pid, signal.SIGKILL)
+            killed.append(worker.pid)
+
+    there = here(course)
+    done = autograde(there, ASSIGNMENT, on_this_machine(2), progress=kill_a_worker)
+    assert len(set(killed)) == 2
+    assert done == (len(CLASS) - before, before, [])
+    assert gradebook_of(course) == plain
+
+
+def test_a_cluster_of_processes_gives_the_same_gradebook(handed_in, plain, tmp_path):
+    course = copy(handed_in, tmp_path)
+    about = tmp_path / "scheduler.json"
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    dask = [BIN / "dask"]
+    common = ["--scheduler-file", about, "--no-dashboard"]
+    scheduler = ["scheduler", "--host", "127.0.0.1", "--port", "0", *common]
+    worker = ["worker", "--host", "127.0.0.1", "--nworkers", "2", "--nthreads", "1", *common]
+    with subprocess.Popen([*dask, *scheduler], **options) as first:
+        try:
+            with subprocess.Popen([*dask, *worker], **options) as second:
+                try:
+                    address = address_in(about)
+                    assert address.startswith("tcp://127.0.0.1:")
+                    judge(course, "--scheduler", address)
+                finally:
+                    second.terminate()
+        finally:
+            first.terminate()
+    assert gradebook_of(course) == plain
+
+
+@pytest.fixture
+def postgres(tmp_path):
+    """Address of a gradebook in a PostgreSQL server of its own."""
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+    if not programs or find_spec("psycopg") is None:
+        pytest.skip("POSTGRESQL IS NOT TESTED HERE: its server and the package psycopg are needed")
+    root = os.geteuid() == 0
+    # The server refuses to run as root, and nobody else may enter pytest's folder.
+    account = {"user": 65534, "group": 65534, "extra_groups": []} if root else {}
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder:
+        if root:
+            os.chown(folder, 65534, 65534)
+
+        def call(program, *arguments):
+            command = [programs[-1] / program, "-D", f"{folder}/data", *arguments]
+            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, **account)
+
+        call("initdb", "--username", "nbgrader", "--auth", "trust", "--encoding", "UTF8")
+        # No port of the network: a socket in the folder.
+        options = f"-c listen_addresses='' -c unix_socket_directories='{folder}'"
+        call("pg_ctl", "-w", "-o", options, "-l", f"{folder}/log", "start")
+        try:
+            yield f"postgresql://nbgrader@/postgres?host={folder}"
+        finally:
+            call("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+def test_the_gradebook_may_be_in_postgresql(handed_in, plain, postgres, tmp_path):
+    course = copy(handed_in, tmp_path)
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write(f"\nc.CourseDirectory.db_url = {postgres!r}\n")
+    (course / "gradebook.db").unlink()
+    result = run(course, "nbgrader", "generate_assignment", ASSIGNMENT, "--force")
+    assert result.returncode == 0, result.stderr
+    with Gradebook(postgres) as gradebook:
+        gradebook.update_or_create_assignment(ASSIGNMENT, duedate="2027-01-15 18:00 UTC")
+    assert f"Graded {len(CLASS)}; 0 had been graded before." in judge(course, "--workers", "2")
+    assert f"Graded 0; {len(CLASS)} had been graded before." in judge(course, "--workers", "2")
+    assert not (course / "gradebook.db").exists()
+    assert marks_in(postgres) == plain
+
+
+def address_in(path, seconds=60):
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            return json.loads(path.read_text())["address"]
+        except (OSError, ValueError):
+            time.sleep(0.1)
+    raise AssertionError("the scheduler did not start")
+
+
+class Deadly:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self):
+        return os._exit, (1,)
+
+
+def test_a_submission_is_given_up_when_its_workers_die(monkeypatch):
+    monkeypatch.setattr(whole_class, "ATTEMPTS", 2)
+    plan = Plan(ASSIGNMENT, Deadly(), b"", "1")
+    handed = [Handed(student, {}, None) for student in ("ada", "ben")]
+    outcome = list(on_this_machine(2)(plan, handed))
+    assert sorted(each.student for each in outcome) == ["ada", "ben"]
+    assert all("lost 2 times" in each.failure for each in outcome)
