@@ -29,7 +29,7 @@ def normalize(x, mode, eps=1e-5):
     return MEMBERS[mode](x, eps=eps)
 
 
-def identify(x, y, eps=1e-5, *, tolerance=1e-6):
+def which_norm(x, y, eps=1e-5, *, tolerance=1e-6):
     """Which members turn x into y, as (3,) zeros and ones for BN, LN and IN.
 
     With one image batch norm and instance norm are the same function, with one channel layer norm

@@ -7,7 +7,7 @@ place, so that plain `nbgrader autograde` is safe:
 
     rebuild      the notebook is rebuilt: sources of answers from the student, the rest from us
     sandbox      student cells run behind walls: no files, no network, no environment, an end
-    nursery      a process in there that has everything imported, and forks a kernel when asked
+    zygote      a process in there that has everything imported, and forks a kernel when asked
     provisioner  the kernel in there, for jupyter_client
     inside       what is shown to it of us: the kernel's program and the wire format
     remote       the student's functions, called by value from outside

@@ -48,7 +48,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Handed:
+class Submission:
     """What a student handed in: the notebooks, by file name. None: not a file that may be read."""
 
     student: str
@@ -57,7 +57,7 @@ class Handed:
 
 
 @dataclass(frozen=True)
-class Graded:
+class GradedSubmission:
     """What came of a submission."""
 
     student: str
@@ -70,26 +70,26 @@ class Graded:
     log: str = ""
 
 
-def grade(plan, handed):
-    """Grade `handed` (a Handed) by `plan` (a Plan); a Graded. Raises nothing that a student did."""
+def grade(plan, submission):
+    """Grade one Submission by a Plan; a GradedSubmission. Raises nothing that a student did."""
     start = time.perf_counter()
     log = _Lines()
     os.environ[SEED] = plan.seed
     with tempfile.TemporaryDirectory(prefix="grading-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # from inside nbgrader's gradebook
         root = Path(folder).resolve()
-        config = _config(plan, handed.student, root)
-        _lay_out(plan, handed, root)
+        config = _config(plan, submission.student, root)
+        _lay_out(plan, submission, root)
         try:
             course = CourseDirectory(config=config)
             converter = Autograde(coursedir=course, config=config, log=log.logger)
             _without(converter, AssignLatePenalties).start()
-            result = _outcome(plan, handed, root, course.db_url)
+            result = _outcome(plan, submission, root, course.db_url)
         # nbgrader ends the program where it gives up on a submission.
         except (Exception, SystemExit) as problem:
             result = {"failure": f"{type(problem).__name__}: {problem}"[:500]}
         result["log"] = log.text()
-    return Graded(handed.student, **result, seconds=time.perf_counter() - start)
+    return GradedSubmission(submission.student, **result, seconds=time.perf_counter() - start)
 
 
 def _config(plan, student, root):
@@ -106,17 +106,17 @@ def _config(plan, student, root):
     return config
 
 
-def _lay_out(plan, handed, root):
+def _lay_out(plan, submission, root):
     (root / "gradebook.db").write_bytes(plan.gradebook)
-    folder = root / "submitted" / handed.student / plan.assignment
+    folder = root / "submitted" / submission.student / plan.assignment
     folder.mkdir(parents=True)
-    for name, content in handed.notebooks.items():
+    for name, content in submission.notebooks.items():
         if content is None:
             (folder / name).symlink_to(os.devnull)  # which the judge refuses, with a reason
         else:
             (folder / name).write_bytes(content)
-    if handed.timestamp is not None:
-        (folder / "timestamp.txt").write_text(handed.timestamp, encoding="utf-8")
+    if submission.timestamp is not None:
+        (folder / "timestamp.txt").write_text(submission.timestamp, encoding="utf-8")
 
 
 def _without(converter, preprocessor):
@@ -127,9 +127,9 @@ def _without(converter, preprocessor):
     return converter
 
 
-def _outcome(plan, handed, root, db_url):
+def _outcome(plan, submission, root, db_url):
     with Gradebook(db_url) as gradebook:
-        notebooks = gradebook.find_submission(plan.assignment, handed.student).notebooks
+        notebooks = gradebook.find_submission(plan.assignment, submission.student).notebooks
         grades = {
             (notebook.name, each.name): (each.auto_score, each.needs_manual_grade)
             for notebook in notebooks
@@ -140,7 +140,7 @@ def _outcome(plan, handed, root, db_url):
             for notebook in notebooks
             for each in notebook.comments
         }
-    folder = root / "autograded" / handed.student / plan.assignment
+    folder = root / "autograded" / submission.student / plan.assignment
     files = {path.name: path.read_bytes() for path in folder.glob("*.ipynb")}
     return {"grades": grades, "comments": comments, "notebooks": files}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 PROCESSOR_CLOCK = 2  # CPUCLOCK_SCHED of the Linux kernel's posix-timers.h
 
 
-def family(pid):
+def process_tree(pid):
     """Numbers of a process and of all that descend from it."""
     found = [pid]
     for each in found:
@@ -52,7 +52,7 @@ def processor_time(pid):
     if not os.path.exists("/proc/self/stat"):
         return time.perf_counter()
     seconds = 0.0
-    for each in family(pid):
+    for each in process_tree(pid):
         with contextlib.suppress(OSError, ValueError):  # its parent has just taken its time over
             seconds += _own_time(each)
     return seconds
@@ -90,7 +90,7 @@ class Watch(threading.Thread):
     def run(self):
         at_first = memory([os.getpid()])
         while not self.over.wait(self.INTERVAL):
-            theirs, ours = family(self.pid), memory([os.getpid()]) - at_first
+            theirs, ours = process_tree(self.pid), memory([os.getpid()]) - at_first
             too_much = memory(theirs) > self.limit and exact_memory(theirs) > self.limit
             if too_much or ours > self.limit:
                 self.struck = True

@@ -26,8 +26,8 @@ from traitlets import Bool, Dict, DottedObjectName, Set, Type, default
 
 from . import sandbox
 from .inside import wire
-from .nursery import nursery
 from .processes import Watch
+from .zygote import zygote
 
 PROVISIONER = "instnorm-sandbox"
 
@@ -60,7 +60,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         # The sandbox may run under another account: it may read, and that is all.
         os.chmod(manager.connection_file, 0o644)
         if manager.confined:
-            self.process = manager.nursery.start(manager.folder)
+            self.process = manager.zygote.start(manager.folder)
             self.pid, self.kernel = self.process.pid, self.process.descriptor
             self.watch = Watch(self.pid, self.kernel, sandbox.MEMORY)
         else:
@@ -185,8 +185,8 @@ class SandboxManager(AsyncKernelManager):
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
-        self.nursery = nursery(self.modules) if self.confined else None
-        within = self.nursery.kernels if self.confined else None
+        self.zygote = zygote(self.modules) if self.confined else None
+        within = self.zygote.kernels if self.confined else None
         self.folder = Path(tempfile.mkdtemp(prefix="kernel-", dir=within))
         if self.confined:
             self.folder.chmod(0o755)  # in a folder that only we can enter

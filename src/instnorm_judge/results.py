@@ -17,7 +17,7 @@ from .rebuild import FLAGS
 
 
 @dataclass(frozen=True)
-class Submission:
+class StudentResult:
     """One student's marks for one assignment."""
 
     student: str
@@ -42,7 +42,7 @@ class Results:
 
     assignment: str
     exercises: dict[str, float]  # grade id -> the most points that it can give, in order
-    submissions: tuple[Submission, ...]  # of every student in the gradebook, by student
+    submissions: tuple[StudentResult, ...]  # of every student in the gradebook, by student
 
     @property
     def max_score(self):
@@ -93,12 +93,12 @@ def _submission(student, submission, folder):
         "email": student.email or "",
     }
     if submission is None:
-        return Submission(**about, score=None, points={})
+        return StudentResult(**about, score=None, points={})
     grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
     misconceptions, flags = {}, []
     for path in sorted((folder / submission.name).glob("*.ipynb")):
         _read(path, misconceptions, flags)
-    return Submission(
+    return StudentResult(
         **about,
         score=max(0.0, submission.score - submission.late_submission_penalty),
         points={grade.name: grade.score for grade in grades},

@@ -5,7 +5,7 @@ memory; one folder with two sockets; and nothing else of this machine. It has no
 environment, no other processes to look at, fewer system calls (`syscalls`), and an end.
 
 bubblewrap makes these walls once, around a process that never runs student code. Each kernel is
-forked from it behind walls of its own, which it has no right to undo (`inside/nursery.py`).
+forked from it behind walls of its own, which it has no right to undo (`inside/zygote.py`).
 
 Where bubblewrap is missing, or can't be used, `require` refuses and names the remedy.
 """
@@ -115,7 +115,7 @@ def _broken():
 
 
 def command(kernels, channel=None, modules=()):
-    """The command that starts a sandbox, from which kernels are forked (`inside/nursery.py`).
+    """The command that starts a sandbox, from which kernels are forked (`inside/zygote.py`).
 
     `kernels` is the folder in which each kernel will have one with its connection file, its sockets
     and the public cases; names inside are the same. `channel` is the descriptor of a socket to ask
@@ -135,7 +135,7 @@ def command(kernels, channel=None, modules=()):
     return [
         *_walls(kernels),
         *(part for item in ENVIRONMENT.items() for part in ("--setenv", *item)),
-        *("--", sys.executable, "-I", "-B", "/judge/nursery.py", json.dumps(arguments)),
+        *("--", sys.executable, "-I", "-B", "/judge/zygote.py", json.dumps(arguments)),
     ]
 
 

@@ -33,7 +33,7 @@ from nbgrader.utils import parse_utc
 import instnorm
 from instnorm_checks import SEED
 
-from .one_submission import Graded, Handed, Plan, grade
+from .one_submission import GradedSubmission, Plan, Submission, grade
 from .rebuild import MAX_FILE
 
 NOTE = ".judged.json"  # in the folder of a graded submission
@@ -78,14 +78,14 @@ def autograde(course, assignment, submit, *, again=False, progress=lambda done, 
     ----------
     course : Course
     assignment : its name
-    submit : function (plan, list of Handed) -> iterator over Graded, as they come
+    submit : function (plan, list of Submission) -> iterator over GradedSubmission, as they come
     again : grade everything anew, with a new seed
     progress : called with the number of submissions graded and that of all
 
     Returns
     -------
     (graded, skipped, failed) : number of submissions graded, number found graded already, and the
-        Graded that have no mark, which a person has to look at
+        GradedSubmission that have no mark, which a person has to look at
 
     Raises SystemExit, in words, when the gradebook does not know the assignment.
     """
@@ -131,7 +131,7 @@ def _handed_in(course, assignment):
         if files:
             stamp = _read(folder / "timestamp.txt") or b""
             timestamp = stamp.decode("utf-8", "replace").strip() or None
-            found.append(Handed(folder.parent.name, files, timestamp))
+            found.append(Submission(folder.parent.name, files, timestamp))
     return found
 
 
@@ -407,7 +407,8 @@ def _result(future, handed):
 
 
 def _given_up(handed, what):
-    return Graded(handed.student, failure=f"the worker was lost {ATTEMPTS} times ({what})")
+    failure = f"the worker was lost {ATTEMPTS} times ({what})"
+    return GradedSubmission(handed.student, failure=failure)
 
 
 def in_this_process(plan, handed):

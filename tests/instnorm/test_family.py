@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from instnorm import batch_norm, instance_norm, layer_norm
-from instnorm.family import MEMBERS, identify, normalize
+from instnorm.family import MEMBERS, normalize, which_norm
 
 
 def activations(rng, *shape):
@@ -38,16 +38,16 @@ def test_a_mode_names_a_member(mode, member, rng):
 def test_a_black_box_is_known_by_its_output(shape, fits, mode, rng):
     x = activations(rng, *shape)
     y = normalize(x, mode, eps=0.1)
-    assert_array_equal(identify(x, y, eps=0.1), fits[mode])
-    assert_array_equal(identify(x, y, eps=0.2), [0, 0, 0])
-    assert_array_equal(identify(x, x, eps=0.1), [0, 0, 0])
+    assert_array_equal(which_norm(x, y, eps=0.1), fits[mode])
+    assert_array_equal(which_norm(x, y, eps=0.2), [0, 0, 0])
+    assert_array_equal(which_norm(x, x, eps=0.1), [0, 0, 0])
 
 
 def test_rounding_is_forgiven(rng):
     x = activations(rng, 2, 3, 4, 5)
     y = normalize(x.astype(np.float32), "LN").astype(float)
-    assert_array_equal(identify(x, y, tolerance=1e-5), [0, 1, 0])
-    assert_array_equal(identify(x, y + 1e-3), [0, 0, 0])
+    assert_array_equal(which_norm(x, y, tolerance=1e-5), [0, 1, 0])
+    assert_array_equal(which_norm(x, y + 1e-3), [0, 0, 0])
 
 
 def test_bad_input_is_refused(rng):
@@ -55,6 +55,6 @@ def test_bad_input_is_refused(rng):
     with pytest.raises(ValueError, match="mode must be one of BN, LN, IN; got 'GN'"):
         normalize(x, "GN")
     with pytest.raises(ValueError, match=r"y must have the shape of x, \(2, 3, 4, 5\); got \(2, 3"):
-        identify(x, x[..., :3])
+        which_norm(x, x[..., :3])
     with pytest.raises(TypeError, match="y must hold floating-point numbers"):
-        identify(x, x.astype(int))
+        which_norm(x, x.astype(int))

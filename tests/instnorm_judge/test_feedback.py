@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from instnorm_checks import EXERCISES
 from instnorm_judge import class_report
 from instnorm_judge.feedback import TEMPLATES, FeedbackExporter, HideTests
-from instnorm_judge.results import Results, Submission
+from instnorm_judge.results import Results, StudentResult
 
 NAME = "instance-norm"
 SCRIPT = "<script>document.title = 'HARMED'; fetch('https://example.org/')</script>"
@@ -69,7 +69,7 @@ def report():
     """The class report on a class of which one has a nasty name, and all hold a misconception."""
     wrong = {NAME: (WRONG.name, NASTY)}
     students = [
-        Submission(name, name, name, name, 3.0, {NAME: 3.0}, (), 60.0, wrong, (NASTY,))
+        StudentResult(name, name, name, name, 3.0, {NAME: 3.0}, (), 60.0, wrong, (NASTY,))
         for name in ["a" * 40, *"bcdefgh", NASTY]
     ]
     return class_report.render(Results("the-algorithm", {NAME: 6.0}, tuple(students)))

@@ -208,7 +208,7 @@ def test_nothing_is_left_behind(course):
     running = list(processes())
     assert not [command for command, _ in running if MARKER.encode() in command]
     # A sandbox of another grading that is going on has its grader for a parent.
-    assert not [c for c, parent in running if b"/judge/nursery.py" in c and parent == 1]
+    assert not [c for c, parent in running if b"/judge/zygote.py" in c and parent == 1]
 
 
 def test_no_connection_was_made(course):

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SAWarning
 from instnorm_checks import SEED
 from instnorm_judge import sandbox, whole_class
 from instnorm_judge.assignments import source_notebook
-from instnorm_judge.one_submission import Handed, Plan
+from instnorm_judge.one_submission import Plan, Submission
 from instnorm_judge.results import results
 from instnorm_judge.whole_class import NOTE, Course, autograde, in_this_process, on_this_machine
 
@@ -315,7 +315,7 @@ class Deadly:
 def test_a_submission_is_given_up_when_its_workers_die(monkeypatch):
     monkeypatch.setattr(whole_class, "ATTEMPTS", 2)
     plan = Plan(ASSIGNMENT, Deadly(), b"", "1")
-    handed = [Handed(student, {}, None) for student in ("ada", "ben")]
+    handed = [Submission(student, {}, None) for student in ("ada", "ben")]
     outcome = list(on_this_machine(2)(plan, handed))
     assert sorted(each.student for each in outcome) == ["ada", "ben"]
     assert all("lost 2 times" in each.failure for each in outcome)

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from instnorm.family import MEMBERS, identify, normalize
+from instnorm.family import MEMBERS, normalize, which_norm
 
 from ..engine.exercise import Aspect, Exercise, Misconception
 from ..standardising import BATCH, counts, some_shape, standardise
@@ -121,7 +121,7 @@ BLACK_BOX = Exercise(
     id="identify-norm",
     signature="identify(x, y, eps=1e-5)",
     returns=("fits",),
-    reference=identify,
+    reference=which_norm,
     aspects=IDENTIFY_ASPECTS,
     misconceptions=(
         # Before the next one, which explains as much where eps is all that is lost.

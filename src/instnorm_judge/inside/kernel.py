@@ -1,4 +1,4 @@
-"""A Jupyter kernel that can be called. In the sandbox, `nursery.py` forks it.
+"""A Jupyter kernel that can be called. In the sandbox, `zygote.py` forks it.
 
     python -B kernel.py '{"folder": ..., "home": ..., "limits": {...}, "uid": ...}'
 

@@ -1,6 +1,6 @@
 """The first program in the sandbox: import what kernels need, once, and fork a kernel when asked.
 
-    python -I -B nursery.py '{"channel": ..., "modules": [...], ...}'
+    python -I -B zygote.py '{"channel": ..., "modules": [...], ...}'
 
 Importing takes longer than grading a notebook. So this process imports, and never runs any code of
 a student's. For each notebook it forks a kernel behind walls of its own: new namespaces inside

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from instnorm.colour import gray_world
+from instnorm.white_balance import gray_world
 
 
 def test_all_channels_get_the_mean_of_the_image(rng):

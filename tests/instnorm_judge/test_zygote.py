@@ -7,8 +7,8 @@ import os
 import pytest
 
 from instnorm_judge import sandbox
-from instnorm_judge.nursery import nursery
 from instnorm_judge.provisioner import SandboxManager
+from instnorm_judge.zygote import zygote
 
 try:
     sandbox.require()
@@ -100,9 +100,7 @@ def found():
             found["first"] = await first.types("print('still here', numpy.left)")
         async with Student() as third:
             found["third"] = await third.types("print('here too')")
-        found["same nursery"] = (
-            first.manager.nursery is second.manager.nursery is third.manager.nursery
-        )
+        found["same zygote"] = first.manager.zygote is second.manager.zygote is third.manager.zygote
         return found
 
     return asyncio.run(meet())
@@ -125,20 +123,20 @@ def test_no_right_is_left_to_a_kernel(found):
 
 
 def test_a_student_who_kills_everything_kills_nobody_else(found):
-    assert found["same nursery"]
+    assert found["same zygote"]
     assert "still here an answer" in found["first"]
     assert "here too" in found["third"]
 
 
-def test_a_nursery_that_has_ended_is_replaced():
-    before = nursery(set())
+def test_a_zygote_that_has_ended_is_replaced():
+    before = zygote(set())
     os.kill(before.process.pid, 9)
     before.process.wait()
-    after = nursery(set())
+    after = zygote(set())
     assert after is not before
     assert not before.kernels.exists()
 
 
 def test_a_kernel_that_can_not_be_started_says_why(tmp_path):
     with pytest.raises(RuntimeError, match="No such file"):
-        nursery(set()).start(tmp_path / "nowhere")
+        zygote(set()).start(tmp_path / "nowhere")

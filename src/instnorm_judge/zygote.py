@@ -1,4 +1,4 @@
-"""Kernels, forked in a sandbox that has imported everything before: see `inside/nursery.py`."""
+"""Kernels, forked in a sandbox that has imported everything before: see `inside/zygote.py`."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from . import sandbox
 SECONDS = 60  # for the imports of a sandbox, and for an answer
 
 
-class Nursery:
+class Zygote:
     """A sandbox in which no student code runs, and from which kernels are forked."""
 
     def __init__(self, modules):
@@ -90,13 +90,13 @@ def _close(channel, process, home):
 _here = threading.local()  # bubblewrap ends with the thread that started it
 
 
-def nursery(modules):
-    """This thread's nursery, with `modules` imported. It is made where there is none yet."""
-    before = getattr(_here, "nursery", None)
+def zygote(modules):
+    """This thread's zygote, with `modules` imported. It is made where there is none yet."""
+    before = getattr(_here, "zygote", None)
     if before is not None:
         if before.usable and modules <= before.modules:
             return before
         before.close()
         modules = modules | before.modules
-    _here.nursery = Nursery(modules)
-    return _here.nursery
+    _here.zygote = Zygote(modules)
+    return _here.zygote
