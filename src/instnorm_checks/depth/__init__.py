@@ -1,6 +1,6 @@
 """The assignment "Depth": why the input alone won't do, which comes first, and a layer for PyTorch.
 
-As everywhere, each aspect is about one idea (see `instnorm_checks.standardising`). In a stack of
+As everywhere, each aspect is about one idea (see `instnorm_checks.cases`). In a stack of
 layers that takes some care: where every layer is normalised the weights are in the thousands, so
 that eps = 1e-5 can't be seen, and no channel is dead, so that nobody divides by 0.
 """

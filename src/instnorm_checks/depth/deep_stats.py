@@ -6,17 +6,10 @@ import numpy as np
 
 from instnorm.depth import deep_stats
 
+from ..cases import counts, shuffled
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import (
-    beside,
-    counts,
-    fixed_eps,
-    shuffled,
-    standardise,
-    variance_itself,
-    without_eps,
-)
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..wrong import beside, fixed_eps, standardise, variance_itself, without_eps
 
 relu = partial(np.maximum, 0)
 
@@ -231,8 +224,7 @@ STACK_ASPECTS = (
         strict=True,
     ),
 )
-STACK_ALL = tuple(aspect.name for aspect in STACK_ASPECTS)
-STACK_NORMED = STACK_ALL[1:]
+STACK_NORMED = tuple(aspect.name for aspect in STACK_ASPECTS[1:])
 DEEP = ("none", "input", "every")
 
 LAYER_BY_LAYER = Exercise(
@@ -305,27 +297,27 @@ LAYER_BY_LAYER = Exercise(
             "Your activations are what you get without max(0, ·). A stack of linear layers is one "
             "linear layer, and has a mean of its own making.",
             stack(activation=lambda z: 1.0 * z),
-            STACK_ALL,
+            ALL,
         ),
         Misconception(
             "absolute-value",
             "Your activations are what you get when negative values change their sign. A ReLU "
             "turns them to 0.",
             stack(activation=np.abs),
-            STACK_ALL,
+            ALL,
         ),
         Misconception(
             "forgets-the-bias",
             "Your activations are what you get without the biases.",
             stack(affine=lambda w, a, b: w @ a),
-            STACK_ALL,
+            ALL,
         ),
         Misconception(
             "transposed-weights",
             "Your activations are what you get with the transpose of W. Output channel i is the "
             "sum of W[i, j] times input channel j.",
             stack(affine=lambda w, a, b: w.T @ a + b[:, None]),
-            STACK_ALL,
+            ALL,
         ),
         Misconception(
             "one-matrix-for-all",
@@ -415,7 +407,7 @@ LAYER_BY_LAYER = Exercise(
             "Your stds divide by the number of values less one. Take the plain mean of the squared "
             "deviations, as NumPy does by itself.",
             stack(stats=lambda before, z, active, after: (after.mean(), after.std(ddof=1))),
-            STACK_ALL,
+            ALL,
         ),
         Misconception(
             "spread-within-the-channels",
@@ -428,7 +420,7 @@ LAYER_BY_LAYER = Exercise(
             "swaps-means-and-stds",
             "Your means and stds are right and in the wrong order: return means, stds, a.",
             lambda *arguments: tuple(deep_stats(*arguments)[k] for k in (1, 0, 2)),
-            STACK_ALL,
+            ALL,
         ),
         Misconception(
             "in-place",

@@ -11,20 +11,22 @@ from instnorm.norms import (
     layer_norm_backward,
 )
 
+from ..cases import counts, picture, shuffled, some_shape, with_gamma
 from ..engine.compare import agree
 from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..invariance.in_backward import (
-    BACKWARD,
+from ..invariance.in_backward import BACKWARD
+from ..wrong import (
     backward_by,
+    beside,
     eps_beside_differentiated,
     hats,
     per_channel,
-    picture,
     right_dx,
+    root,
+    standardise,
     sum_by_m_minus_1,
-    with_gamma,
+    without_eps,
 )
-from ..standardising import beside, counts, root, shuffled, some_shape, standardise, without_eps
 
 
 def in_function(x, gamma, beta, dy, eps):

@@ -6,18 +6,10 @@ import numpy as np
 
 from instnorm.depth import in_then_relu, relu_then_in
 
+from ..cases import counts, shuffled, some_shape
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..invariance.in_backward import per_channel, plane_mean
-from ..standardising import (
-    beside,
-    counts,
-    fixed_eps,
-    shuffled,
-    some_shape,
-    standardise,
-    without_eps,
-)
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..wrong import beside, fixed_eps, per_channel, plane_mean, standardise, without_eps
 from .deep_stats import relu
 
 
@@ -191,7 +183,6 @@ ORDER_ASPECTS = (
         strict=True,
     ),
 )
-ORDER_ALL = tuple(aspect.name for aspect in ORDER_ASPECTS)
 FIRST = ("in-then-relu", "affine", "eps", "array")
 SECOND = ("relu-then-in", "affine", "eps", "array")
 BOTH = ("in-then-relu", *SECOND)
@@ -208,7 +199,7 @@ ORDER = Exercise(
             "Your two results are right and in the wrong order: the one that ends with the ReLU "
             "comes first. Which of the two can be negative?",
             lambda *arguments: in_relu_order(*arguments)[::-1],
-            ORDER_ALL,
+            ALL,
         ),
         Misconception(
             "one-order-twice",

@@ -5,7 +5,7 @@ import numpy as np
 from instnorm.depth import rectified_moments
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 
 
 def surviving(r):
@@ -146,7 +146,6 @@ MOMENTS_ASPECTS = (
         strict=True,
     ),
 )
-MOMENTS_ALL = tuple(aspect.name for aspect in MOMENTS_ASPECTS)
 ORDINARY = ("standard", "mean", "variance")
 
 MOMENTS = Exercise(
@@ -267,7 +266,7 @@ MOMENTS = Exercise(
             "swaps-mean-and-variance",
             "Your results are right and in the wrong order: return mean, var.",
             lambda mu, sigma: rectified_moments(mu, sigma)[::-1],
-            MOMENTS_ALL,
+            ALL,
         ),
         Misconception(
             "nought-over-nought",

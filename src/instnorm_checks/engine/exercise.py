@@ -1,7 +1,7 @@
 """An exercise is data: what is asked, what a right answer does, and which wrong answers we know."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -9,6 +9,9 @@ import numpy as np
 # function is called with the values only, by position. Where the reference raises an exception, a
 # right answer raises one of the same type.
 Arguments = Mapping[str, np.ndarray | float | str]
+
+# Of a misconception that fails every aspect of its exercise.
+ALL = ("all aspects",)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Misconception:
     name: str
     says: str
     implementation: Callable
-    loses: tuple[str, ...]  # the aspects that it fails
+    loses: tuple[str, ...]  # the aspects that it fails, or ALL
     # Where the wrong answer is rounding noise no second program reproduces it. Then this decides,
     # from (theirs, expected), but only if the student loses no other aspects than `loses`.
     resembles: Callable[[np.ndarray, np.ndarray], bool] | None = None
@@ -73,6 +76,14 @@ class Exercise:
     aspects: tuple[Aspect, ...]
     misconceptions: tuple[Misconception, ...] = field(repr=False)
     properties: tuple[Property, ...] = field(repr=False)
+
+    def __post_init__(self):
+        every = tuple(aspect.name for aspect in self.aspects)
+        misconceptions = tuple(
+            replace(wrong, loses=every) if wrong.loses is ALL else wrong
+            for wrong in self.misconceptions
+        )
+        object.__setattr__(self, "misconceptions", misconceptions)
 
     @property
     def points(self):

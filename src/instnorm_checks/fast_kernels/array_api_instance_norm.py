@@ -6,18 +6,11 @@ import numpy as np
 
 from instnorm.norms import instance_norm
 
-from ..engine.exercise import Aspect, Exercise, Misconception
-from ..standardising import (
-    BATCH,
-    IMAGE_PROPERTIES,
-    beside,
-    counts,
-    scale_only,
-    some_shape,
-    standardise,
-    variance_itself,
-)
-from ..the_algorithm.instance_norm import EPS, plain
+from ..cases import BATCH, counts, plain, some_shape
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception
+from ..properties import IMAGE_PROPERTIES
+from ..the_algorithm.instance_norm import EPS
+from ..wrong import beside, scale_only, standardise, variance_itself
 from .blocked_instance_norm import AFFINE
 
 
@@ -105,7 +98,6 @@ PORTABLE_ASPECTS = (
         strict=True,
     ),
 )
-PORTABLE_ALL = tuple(aspect.name for aspect in PORTABLE_ASPECTS)
 
 
 def not_portable(name, says, loses, **change):
@@ -151,21 +143,21 @@ PORTABLE = Exercise(
             "divides-by-m-minus-1",
             "Your output is what you get when the variance is divided by m - 1. The standard's var "
             "divides by m unless you ask for a correction.",
-            PORTABLE_ALL,
+            ALL,
             standardise=partial(standardise, ddof=1),
         ),
         not_portable(
             "scales-only",
             "Your output is what you get when you divide by the spread without subtracting the "
             "mean. The contrast is gone; the brightness is still there.",
-            PORTABLE_ALL,
+            ALL,
             standardise=scale_only,
         ),
         not_portable(
             "divides-by-the-variance",
             "Your output is what you get when you divide by the variance. The result should have "
             "no unit at all.",
-            PORTABLE_ALL,
+            ALL,
             standardise=partial(standardise, scale=variance_itself),
         ),
         not_portable(

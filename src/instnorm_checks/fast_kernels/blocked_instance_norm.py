@@ -6,30 +6,21 @@ import numpy as np
 
 from instnorm.norms import instance_norm
 
-from ..engine.exercise import Aspect, Exercise, Misconception, Pace
-from ..standardising import (
-    IMAGE_PROPERTIES,
-    PAIR,
+from ..cases import PAIR, bright, plain, some_shape, with_affine
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Pace
+from ..properties import IMAGE_PROPERTIES
+from ..the_algorithm.instance_norm import EPS, EVERY_PLANE, LARGE_OFFSET, NEW_ARRAY
+from ..wrong import (
+    affine,
+    affine_by,
     beside,
-    bright,
     one_pass,
     only_rescaled,
+    per_channel,
     scale_only,
-    some_shape,
     standardise,
     variance_itself,
     without_eps,
-)
-from ..the_algorithm.instance_norm import (
-    EPS,
-    EVERY_PLANE,
-    LARGE_OFFSET,
-    NEW_ARRAY,
-    affine,
-    affine_by,
-    per_channel,
-    plain,
-    with_affine,
 )
 
 # 32 MiB, which is more than most caches hold, and so is every intermediate result of its size.
@@ -127,7 +118,6 @@ BLOCKED_ASPECTS = (
         pace=Pace(whole_array, TIMES),
     ),
 )
-BLOCKED_ALL = tuple(aspect.name for aspect in BLOCKED_ASPECTS)
 
 BLOCKED = Exercise(
     id="blocked-instance-norm",
@@ -170,28 +160,28 @@ BLOCKED = Exercise(
             "Your last planes stay 0. How many planes are left when their number is no multiple of "
             "your block, and who takes care of them?",
             by_blocks(4, drop_the_rest=True),
-            BLOCKED_ALL[:-1],
+            tuple(aspect.name for aspect in BLOCKED_ASPECTS[:-1]),
         ),
         wrong(
             "divides-by-m-minus-1",
             partial(standardise, ddof=1),
             "Your output is what you get when the variance is divided by m - 1. The plane is all "
             "there is: its variance is the plain mean of the squared deviations.",
-            BLOCKED_ALL,
+            ALL,
         ),
         wrong(
             "forgets-the-root",
             partial(standardise, scale=variance_itself),
             "Your output is what you get when you divide by the variance. If x is in counts, the "
             "variance is in counts squared, and the result should have no unit at all.",
-            BLOCKED_ALL,
+            ALL,
         ),
         wrong(
             "scales-only",
             scale_only,
             "Your output is what you get when you divide by the spread without subtracting the "
             "mean. The contrast is gone; the brightness is still there.",
-            BLOCKED_ALL,
+            ALL,
         ),
         wrong(
             "eps-outside-the-root",

@@ -5,7 +5,7 @@ import numpy as np
 from instnorm.variance import merge_moments
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 
 
 def after(past, block):
@@ -136,7 +136,6 @@ MERGING_ASPECTS = (
         strict=True,
     ),
 )
-MERGING_ALL = tuple(aspect.name for aspect in MERGING_ASPECTS)
 SQUARES = ("first-block", "squares", "large-offset", "array")
 
 MERGING = Exercise(
@@ -230,7 +229,7 @@ MERGING = Exercise(
             "swaps-the-results",
             "Your two results are right and in the wrong order: return mean, squares.",
             lambda *arguments: merge_moments(*arguments)[::-1],
-            MERGING_ALL,
+            ALL,
         ),
         Misconception(
             "in-place",

@@ -6,58 +6,26 @@ import numpy as np
 
 from instnorm.norms import batch_norm_backward, instance_norm_backward, layer_norm_backward
 
+from ..cases import picture, shuffled, upstream, with_gamma
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import beside, root, shuffled, some_shape, without_eps
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..wrong import (
+    PLANE_AXES,
+    backward_by,
+    beside,
+    eps_beside_differentiated,
+    hats,
+    per_channel,
+    plane_mean,
+    right_dx,
+    sum_by_m_minus_1,
+    without_eps,
+)
 from .shared import PUZZLE
-
-PLANE_AXES = (2, 3)
 
 
 def in_backward(dy, x, gamma, eps):
     return instance_norm_backward(dy, x, gamma, eps=eps)
-
-
-def upstream(rng, x, gamma=None, eps=0.0):
-    """x with a random gradient above it; gamma is 1 unless given."""
-    dy = rng.uniform(-1, 1) + rng.standard_normal(x.shape)
-    return {"dy": dy, "x": x, "gamma": np.ones(x.shape[1]) if gamma is None else gamma, "eps": eps}
-
-
-def with_gamma(rng, x):
-    """gamma of either sign, and never near 1."""
-    return upstream(rng, x, rng.uniform(1.5, 3, x.shape[1]) * rng.choice([-1, 1], x.shape[1]))
-
-
-def picture(rng, *leading):
-    """Shuffled planes (*leading, H, W): pooling their statistics would change nothing."""
-    shape = some_shape(rng)
-    shape = (*(leading or shape[:2]), *shape[2:])
-    return rng.uniform(-0.5, 0.5) + rng.uniform(0.5, 2) * shuffled(rng, shape)
-
-
-def plane_mean(array, axes=PLANE_AXES):
-    return array.mean(axes, keepdims=True)
-
-
-def right_dx(g, x_hat, s, axes=PLANE_AXES):
-    return (g - plane_mean(g, axes) - x_hat * plane_mean(g * x_hat, axes)) / s
-
-
-def backward_by(rule=right_dx, scale=root, hat_scale=None, ddof=0):
-    """An answer with something else in one place. g is the gradient at x̂."""
-
-    def answer(dy, x, gamma, eps):
-        var = x.var(PLANE_AXES, keepdims=True, ddof=ddof)
-        x_hat = (x - plane_mean(x)) / (hat_scale or scale)(var, eps)
-        dx = rule(per_channel(gamma) * dy, x_hat, scale(var, eps))
-        return dx, np.sum(dy * x_hat, (0, 2, 3)), dy.sum((0, 2, 3))
-
-    return answer
-
-
-def per_channel(gamma):
-    return gamma[:, None, None]
 
 
 def changed(dx=None, dgamma=None, dbeta=None):
@@ -72,26 +40,6 @@ def changed(dx=None, dgamma=None, dbeta=None):
         )
 
     return answer
-
-
-def hats(x, eps):
-    return (x - plane_mean(x)) / root(x.var(PLANE_AXES, keepdims=True), eps)
-
-
-def differentiated_beside_dx(g, x_hat, s, eps):
-    sigma = s - eps
-    return (g - plane_mean(g) - x_hat * plane_mean(g * x_hat) * s / sigma) / s
-
-
-def eps_beside_differentiated(dy, x, gamma, eps):
-    rule = partial(differentiated_beside_dx, eps=eps)
-    return backward_by(rule, scale=beside)(dy, x, gamma, eps)
-
-
-def sum_by_m_minus_1(g, x_hat, s):
-    m = g.shape[2] * g.shape[3]
-    pull = np.sum(g * x_hat, PLANE_AXES, keepdims=True) / (m - 1)
-    return (g - plane_mean(g) - x_hat * pull) / s
 
 
 def whole_sums(g, x_hat, s):
@@ -187,7 +135,6 @@ BACKWARD_ASPECTS = (
         strict=True,
     ),
 )
-BACKWARD_ALL = tuple(aspect.name for aspect in BACKWARD_ASPECTS)
 DX = ("one-plane", "every-plane", "eps", "array")
 STATISTICS = (*DX[:2], "dgamma", *DX[2:])
 
@@ -282,7 +229,7 @@ BACKWARD = Exercise(
             "gradient is 1 everywhere. For that loss dx is 0, since every plane of y has the same "
             "sum.",
             lambda dy, x, gamma, eps: in_backward(np.ones_like(dy), x, gamma, eps),
-            BACKWARD_ALL,
+            ALL,
         ),
         Misconception(
             "dgamma-per-image",

@@ -8,7 +8,7 @@ from instnorm.geometry import output_constraints
 
 from ..engine.compare import agree
 from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import beside, root, without_eps
+from ..wrong import beside, root, without_eps
 from .shared import EVEN, PUZZLE, TWO, eps_beside, pairs, planes, some_length
 
 

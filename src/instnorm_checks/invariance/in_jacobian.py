@@ -5,8 +5,8 @@ import numpy as np
 from instnorm.geometry import instance_norm_jacobian
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import beside, root, without_eps
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..wrong import beside, root, without_eps
 from .shared import EVEN, FLAT, PUZZLE, TWO, eps_beside, one_plane, pairs, some_length
 
 
@@ -100,7 +100,6 @@ JACOBIAN_ASPECTS = (
         strict=True,
     ),
 )
-JACOBIAN_ALL = tuple(aspect.name for aspect in JACOBIAN_ASPECTS)
 
 JACOBIAN = Exercise(
     id="in-jacobian",
@@ -115,7 +114,7 @@ JACOBIAN = Exercise(
             "spread stayed where they are. Push one pixel, and both of them move. So every output "
             "does.",
             jacobian_by(lambda p, x_hat, s, d: identity(p) / s),
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "spread-held-constant",
@@ -123,28 +122,28 @@ JACOBIAN = Exercise(
             "missing. A pixel that moves away from the mean widens the spread, and that shrinks "
             "every output.",
             jacobian_by(lambda p, x_hat, s, d: p / s),
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "mean-held-constant",
             "Your Jacobian lets the spread move and holds the mean fixed: the term with 1/m is "
             "missing. Add one number to all pixels, that is sum your rows: what should come out?",
             jacobian_by(lambda p, x_hat, s, d: right_rule(identity(p), x_hat, s, d)),
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "diagonal-only",
             "The diagonal of your Jacobian is right and the rest is 0. Entry [i, j] asks how "
             "output i changes with input j, for every pair: all outputs share a mean and a spread.",
             jacobian_by(lambda p, x_hat, s, d: np.diag(np.diag(right_rule(p, x_hat, s, d)))),
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "projection-without-m",
             "Your Jacobian subtracts the product of x̂ with itself without dividing it by m. The "
             "variance is a mean: one pixel has only an m-th part in it.",
             jacobian_by(lambda p, x_hat, s, d: (p - np.outer(x_hat, x_hat)) / s),
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "projection-added",
@@ -152,7 +151,7 @@ JACOBIAN = Exercise(
             "mean that rises still further widens the spread. Does that make its own output grow "
             "faster, or slower?",
             jacobian_by(lambda p, x_hat, s, d: (p + np.outer(x_hat, x_hat) / x_hat.size) / s),
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "projection-on-the-deviations",
@@ -160,7 +159,7 @@ JACOBIAN = Exercise(
             "they still have to be divided by s, each of the two. Think of units: the terms "
             "beside it are pure numbers.",
             jacobian_by(lambda p, x_hat, s, d: right_rule(p, d, s, d)),
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "spread-about-zero",
@@ -168,20 +167,20 @@ JACOBIAN = Exercise(
             "2 x[j] / m. The variance is the mean square of the deviations, so what belongs "
             "there in place of x[j]?",
             spread_about_zero,
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "not-divided-by-the-spread",
             "Your Jacobian lacks the factor 1 / s. A push of one count moves the output of a "
             "faint plane further than that of a contrasty one.",
             jacobian_by(lambda p, x_hat, s, d: s * right_rule(p, x_hat, s, d)),
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "divides-by-the-variance",
             "Your Jacobian is divided by var + eps where its root is meant.",
             jacobian_by(lambda p, x_hat, s, d: right_rule(p, x_hat, s, d) / s),
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "divides-by-m-minus-1",
@@ -190,14 +189,14 @@ JACOBIAN = Exercise(
             jacobian_by(
                 lambda p, x_hat, s, d: (p - np.outer(x_hat, x_hat) / (d.size - 1)) / s, ddof=1
             ),
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "m-minus-1-in-the-spread",
             "Your formula is right, but the s in it comes from a variance divided by m - 1. "
             "Instance norm takes the plain mean of the squared deviations.",
             jacobian_by(ddof=1),
-            JACOBIAN_ALL,
+            ALL,
         ),
         Misconception(
             "eps-outside-the-root",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..standardising import shuffled
+from ..cases import shuffled
 
 PUZZLE = np.array([1.0, 3.0, 4.0, 6.0, 8.0, 14.0])
 EVEN = np.array([1.0, 1.0, 5.0, 5.0])  # mean 3, deviations -2 and 2: x̂ is -1 and 1

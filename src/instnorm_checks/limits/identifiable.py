@@ -5,7 +5,7 @@ import numpy as np
 from instnorm.identifiability import identifiable
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 
 
 def boxes(rng, make):
@@ -182,7 +182,6 @@ IDENTIFIABLE_ASPECTS = (
         strict=True,
     ),
 )
-IDENTIFIABLE_ALL = tuple(aspect.name for aspect in IDENTIFIABLE_ASPECTS)
 
 IDENTIFIABLE = Exercise(
     id="identifiable",
@@ -196,7 +195,7 @@ IDENTIFIABLE = Exercise(
             "Your ones and zeros are exchanged: you mark the boxes that are blind to the exposure. "
             "1 stands for a box from which it can still be read.",
             lambda outputs: 1 - identifiable(outputs),
-            IDENTIFIABLE_ALL,
+            ALL,
         ),
         Misconception(
             "exactly-equal",
@@ -262,14 +261,14 @@ IDENTIFIABLE = Exercise(
             "You return the same verdict for all boxes: 1 as soon as one of them depends on the "
             "exposure. Each box needs its own.",
             lambda outputs: np.full(len(outputs), identifiable(outputs).max()),
-            IDENTIFIABLE_ALL,
+            ALL,
         ),
         Misconception(
             "compares-boxes",
             "You compare the boxes with each other. The question is whether one and the same box "
             "says different things at different exposures. Which axis holds those?",
             between_boxes,
-            IDENTIFIABLE_ALL,
+            ALL,
         ),
         Misconception(
             "in-place",

@@ -7,7 +7,7 @@ import numpy as np
 from instnorm.photometric import observation_normalise
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 from .photometric_stereo import in_each_picture, sizes
 
 
@@ -103,7 +103,6 @@ OBSERVED_ASPECTS = (
         strict=True,
     ),
 )
-OBSERVED_ALL = tuple(aspect.name for aspect in OBSERVED_ASPECTS)
 
 OBSERVED = Exercise(
     id="observation-normalise",
@@ -118,7 +117,7 @@ OBSERVED = Exercise(
             "picture share a light and differ in albedo. What has to cancel is the albedo: which "
             "values share that?",
             divided(partial(root_of_squares, axes=(1, 2))),
-            OBSERVED_ALL,
+            ALL,
         ),
         Misconception(
             "instance-norm",
@@ -126,14 +125,14 @@ OBSERVED = Exercise(
             "spread. Here it is each pixel that is normalised, over the pictures, and nothing is "
             "subtracted.",
             in_each_picture,
-            OBSERVED_ALL,
+            ALL,
         ),
         Misconception(
             "over-everything",
             "You divide by one number for all pictures and pixels. The albedo of a pixel is then "
             "still there, next to that of its neighbours.",
             divided(partial(root_of_squares, axes=None)),
-            OBSERVED_ALL,
+            ALL,
         ),
         Misconception(
             "standardised-over-the-lights",
@@ -141,14 +140,14 @@ OBSERVED = Exercise(
             "lights, divide by the spread. The albedo is gone, and with the mean so is the common "
             "part of all pictures, which belongs to the shape. Divide, and subtract nothing.",
             standardised_over_lights,
-            OBSERVED_ALL,
+            ALL,
         ),
         Misconception(
             "sum-of-brightness",
             "You divide by the sum of the brightnesses. The albedo does cancel. The exercise asks "
             "for the length of the vector of brightnesses: the root of the sum of the squares.",
             divided(lambda images: images.sum(0)),
-            OBSERVED_ALL,
+            ALL,
         ),
         Misconception(
             "largest-brightness",
@@ -156,21 +155,21 @@ OBSERVED = Exercise(
             "noisy picture decides for all. The exercise asks for the root of the sum of the "
             "squares.",
             divided(lambda images: images.max(0)),
-            OBSERVED_ALL,
+            ALL,
         ),
         Misconception(
             "mean-for-sum",
             "Your output is too large by the root of the number of pictures: a mean of squares "
             "where their sum is meant.",
             divided(lambda images: np.sqrt((images**2).mean(0))),
-            OBSERVED_ALL,
+            ALL,
         ),
         Misconception(
             "no-root",
             "You divide by the sum of the squares, without the root. Think of units: brightness "
             "over brightness has none.",
             divided(lambda images: (images**2).sum(0)),
-            OBSERVED_ALL,
+            ALL,
         ),
         Misconception(
             "nothing-by-nothing",

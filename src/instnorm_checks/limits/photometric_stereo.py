@@ -8,7 +8,7 @@ from instnorm.norms import instance_norm
 from instnorm.photometric import observation_normalise, photometric_stereo, render
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 
 
 def directions(rng, count):
@@ -177,8 +177,7 @@ STEREO_ASPECTS = (
         strict=True,
     ),
 )
-STEREO_ALL = tuple(aspect.name for aspect in STEREO_ASPECTS)
-NORMALS = tuple(name for name in STEREO_ALL if name != "albedo")
+NORMALS = tuple(a.name for a in STEREO_ASPECTS if a.name != "albedo")
 ALBEDO = ("albedo", "array")
 
 STEREO = Exercise(
@@ -278,7 +277,7 @@ STEREO = Exercise(
             "Its mean brightness, which that takes away, said how much of the surface faces that "
             "light. Fit the pictures as they are.",
             stereo_by(prepare=in_each_picture),
-            STEREO_ALL,
+            ALL,
         ),
         Misconception(
             "channels-last",
@@ -291,7 +290,7 @@ STEREO = Exercise(
             "swaps-the-results",
             "Your two results are right and in the wrong order: return normals, albedo.",
             lambda images, lights: photometric_stereo(images, lights)[::-1],
-            STEREO_ALL,
+            ALL,
         ),
         Misconception(
             "in-place",

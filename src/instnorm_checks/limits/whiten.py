@@ -8,7 +8,7 @@ from instnorm.norms import instance_norm
 from instnorm.whitening import whiten, whitening_matrix
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 
 
 def whiten_reference(x, method, eps=0.0):
@@ -245,7 +245,6 @@ WHITEN_ASPECTS = (
         strict=True,
     ),
 )
-WHITEN_ALL = tuple(aspect.name for aspect in WHITEN_ASPECTS)
 WHITENERS = ("zca", "pca", "cholesky", "zca-cor")
 
 WHITEN = Exercise(
@@ -360,21 +359,21 @@ WHITEN = Exercise(
             "Your covariance is divided by M - 1, as np.cov does unless told otherwise. Instance "
             "norm takes the plain mean, and so does everything here: np.cov(x, bias=True).",
             whiten_by(of=partial(covariance, ddof=1)),
-            WHITEN_ALL,
+            ALL,
         ),
         Misconception(
             "not-centred",
             "Your W is right, but it multiplies x itself. The means of the channels are still "
             "there, stretched and mixed. Subtract them first.",
             whiten_by(apply=lambda w, x: (w @ x, w)),
-            WHITEN_ALL,
+            ALL,
         ),
         Misconception(
             "covariance-about-zero",
             "Your Σ is built from x and not from its deviations from the mean. A bright channel "
             "then looks as though it varied a lot.",
             whiten_by(of=about_zero),
-            WHITEN_ALL,
+            ALL,
         ),
         Misconception(
             "w-transposed",

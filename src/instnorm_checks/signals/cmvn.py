@@ -4,9 +4,10 @@ import numpy as np
 
 from instnorm.series import cmvn
 
+from ..cases import bright, counts, shuffled
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import beside, bright, counts, fixed_eps, root, shuffled, without_eps
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..wrong import beside, fixed_eps, root, without_eps
 from .shared import in_rows, some_sizes
 
 
@@ -194,7 +195,6 @@ CMVN_ASPECTS = (
         strict=True,
     ),
 )
-CMVN_ALL = tuple(aspect.name for aspect in CMVN_ASPECTS)
 PADDED = ("lengths", "litter")
 
 SPEECH = Exercise(
@@ -293,21 +293,21 @@ SPEECH = Exercise(
             "Your output is what you get when every frame is standardised over the coefficients. "
             "Which axis is time?",
             by_mask(axes=1),
-            CMVN_ALL,
+            ALL,
         ),
         Misconception(
             "centres-only",
             "Your output is what you get when the mean is subtracted and nothing else. That is "
             "CMN, which has its place; the V stands for the variance.",
             by_mask(scale=nothing),
-            CMVN_ALL,
+            ALL,
         ),
         Misconception(
             "divides-by-one-frame-less",
             "Your output is what you get when the variance is divided by the number of frames "
             "minus 1. That was right for SNV. Here it is the plain mean of the squared deviations.",
             by_mask(ddof=1),
-            CMVN_ALL,
+            ALL,
         ),
         Misconception(
             "eps-outside-the-root",

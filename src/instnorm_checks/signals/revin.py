@@ -4,18 +4,11 @@ import numpy as np
 
 from instnorm.series import revin
 
+from ..cases import bright, counts
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import (
-    beside,
-    bright,
-    counts,
-    fixed_eps,
-    ignores_brightness,
-    images_are_independent,
-    root,
-    without_eps,
-)
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..properties import ignores_brightness, images_are_independent
+from ..wrong import beside, fixed_eps, root, without_eps
 from .cmvn import FLAT_ROW, TALK, faint_rows
 from .shared import in_rows, some_sizes
 
@@ -150,7 +143,6 @@ REVIN_ASPECTS = (
         strict=True,
     ),
 )
-REVIN_ALL = tuple(aspect.name for aspect in REVIN_ASPECTS)
 REVIN_Y = ("standardised", "affine", "eps", "array")
 
 THERE = Exercise(
@@ -206,14 +198,14 @@ THERE = Exercise(
             "Your output is what you get when the variance is divided by L - 1. RevIN is instance "
             "norm: the plain mean of the squared deviations.",
             there(ddof=1),
-            REVIN_ALL,
+            ALL,
         ),
         Misconception(
             "over-the-variables",
             "Your output is what you get when each moment in time is standardised over the "
             "variables. Here time is the last axis. (The paper's own code keeps it in the middle.)",
             there(axes=1, give=of_each_moment),
-            REVIN_ALL,
+            ALL,
         ),
         Misconception(
             "statistics-of-the-batch",
@@ -227,7 +219,7 @@ THERE = Exercise(
             "Your output is what you get when the last value is subtracted in place of the mean. "
             "Some forecasters do that, and not without reason. RevIN takes the mean.",
             from_the_last_value,
-            REVIN_ALL,
+            ALL,
         ),
         Misconception(
             "scales-only",
@@ -254,7 +246,7 @@ THERE = Exercise(
             "Your y is what you get when gamma and beta run along the last axis, time. They belong "
             "to the variables. What shape lets (C,) meet the middle axis?",
             there(rule=lambda xhat, gamma, beta: gamma * xhat + beta),
-            REVIN_ALL,
+            ALL,
         ),
         Misconception(
             "eps-outside-the-root",

@@ -5,8 +5,8 @@ import numpy as np
 from instnorm.series import revin_inverse
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import beside, fixed_eps, root, variance_itself, without_eps
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..wrong import beside, fixed_eps, root, variance_itself, without_eps
 from .revin import down, scaled_then_shifted, some_affine
 from .shared import some_sizes
 
@@ -164,7 +164,6 @@ BACK_ASPECTS = (
         strict=True,
     ),
 )
-BACK_ALL = tuple(aspect.name for aspect in BACK_ASPECTS)
 
 BACK = Exercise(
     id="revin-inverse",
@@ -177,35 +176,35 @@ BACK = Exercise(
             "forgets-the-mean",
             "Your forecast has the right swing around 0. The level of the window is missing.",
             back(rule=lambda xhat, mean, std: xhat * std),
-            BACK_ALL,
+            ALL,
         ),
         Misconception(
             "forgets-the-deviation",
             "Your forecast has the right level, and a swing of about 1 whatever the series. What "
             "was divided by on the way there?",
             back(rule=lambda xhat, mean, std: xhat + mean),
-            BACK_ALL,
+            ALL,
         ),
         Misconception(
             "mean-before-deviation",
             "Your output is what you get when the mean is added first and the sum is multiplied. "
             "On the way there the mean was taken off first; so on the way back it comes last.",
             back(rule=lambda xhat, mean, std: (xhat + mean) * std),
-            BACK_ALL,
+            ALL,
         ),
         Misconception(
             "normalises-once-more",
             "Your output is what you get when the mean is subtracted and the deviation divided by, "
             "a second time. This function goes the other way.",
             back(rule=lambda xhat, mean, std: (xhat - mean) / std),
-            BACK_ALL,
+            ALL,
         ),
         Misconception(
             "multiplies-by-the-variance",
             "Your output is what you get when the forecast is multiplied by the variance. Which "
             "power of it was divided by?",
             back(scale=variance_itself),
-            BACK_ALL,
+            ALL,
         ),
         Misconception(
             "statistics-of-the-batch",
@@ -248,7 +247,7 @@ BACK = Exercise(
             "Your output is what you get when gamma and beta run along the last axis, time. They "
             "belong to the variables.",
             back(affine=lambda y, gamma, beta: (y - beta) / gamma),
-            BACK_ALL,
+            ALL,
         ),
         Misconception(
             "eps-outside-the-root",

@@ -4,9 +4,9 @@ import numpy as np
 
 from instnorm.series import snv
 
+from ..cases import bright, counts
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import bright, counts
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 from .shared import in_rows, some_sizes
 
 
@@ -123,7 +123,6 @@ SNV_ASPECTS = (
         strict=True,
     ),
 )
-SNV_ALL = tuple(aspect.name for aspect in SNV_ASPECTS)
 
 SPECTRA = Exercise(
     id="snv",
@@ -138,7 +137,7 @@ SPECTRA = Exercise(
             "that would be right. Chemists divide by M - 1, and the function is named after their "
             "formula. (NumPy has an argument for it.)",
             by_spread(lambda centred, axis: deviation(centred, axis, ddof=0)),
-            SNV_ALL,
+            ALL,
         ),
         Misconception(
             "each-wavelength",
@@ -146,7 +145,7 @@ SPECTRA = Exercise(
             "That is the other common pretreatment, autoscaling. A spectrum's result then depends "
             "on which others are in the array, and a single one has no spread at all.",
             autoscaled,
-            SNV_ALL,
+            ALL,
         ),
         Misconception(
             "statistics-of-everything",
@@ -160,35 +159,35 @@ SPECTRA = Exercise(
             "Your output is what you get when the mean is subtracted and nothing else. The offset "
             "is gone; the gain is still there.",
             by_spread(lambda centred, axis: np.ones_like(centred)),
-            SNV_ALL,
+            ALL,
         ),
         Misconception(
             "scales-only",
             "Your output is what you get when you divide by the standard deviation without "
             "subtracting the mean. The gain is gone; the offset is still there.",
             only_divided,
-            SNV_ALL,
+            ALL,
         ),
         Misconception(
             "unit-length",
             "Your output is what you get when the centred spectrum is divided by its length, the "
             "root of the sum of squares. That is a standard deviation but for one factor. Which?",
             by_spread(lambda centred, axis: np.linalg.norm(centred, axis=axis, keepdims=True)),
-            SNV_ALL,
+            ALL,
         ),
         Misconception(
             "divides-by-the-range",
             "Your output is what you get when the centred spectrum is divided by its range, "
             "maximum minus minimum. One noisy wavelength would then set the scale of all.",
             by_spread(lambda centred, axis: np.ptp(centred, axis, keepdims=True)),
-            SNV_ALL,
+            ALL,
         ),
         Misconception(
             "divides-by-the-variance",
             "Your output is what you get when you divide by the variance. Think of units: the "
             "result should have none.",
             by_spread(lambda centred, axis: deviation(centred, axis) ** 2),
-            SNV_ALL,
+            ALL,
         ),
         Misconception(
             "subtracts-the-median",
@@ -197,14 +196,14 @@ SPECTRA = Exercise(
             lambda x: flat_is_zero(
                 x - np.median(x, -1, keepdims=True), x.std(-1, ddof=1, keepdims=True)
             ),
-            SNV_ALL,
+            ALL,
         ),
         Misconception(
             "scatter-correction",
             "Your output is what you get when each spectrum is regressed on the mean spectrum. "
             "That is MSC, a close relative; but its result changes when another sample joins.",
             scatter_corrected,
-            SNV_ALL,
+            ALL,
         ),
         Misconception(
             "adds-eps",

@@ -4,24 +4,10 @@ import numpy as np
 
 from instnorm.style import adain
 
+from ..cases import BATCH, FAINT, FLAT, PAIR, PLANE, bright, counts, shuffled, some_shape
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import (
-    BATCH,
-    FAINT,
-    FLAT,
-    PAIR,
-    PLANE,
-    beside,
-    bright,
-    counts,
-    root,
-    shuffled,
-    some_shape,
-    standardise,
-    variance_itself,
-    without_eps,
-)
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..wrong import beside, root, standardise, variance_itself, without_eps
 from .shared import PLANE_AXES, centred, first_image_stays, mean_of, var_of
 
 
@@ -194,7 +180,6 @@ ADAIN_ASPECTS = (
         strict=True,
     ),
 )
-ADAIN_ALL = tuple(aspect.name for aspect in ADAIN_ASPECTS)
 
 ADAIN = Exercise(
     id="adain",
@@ -208,46 +193,46 @@ ADAIN = Exercise(
             "Your output shows the style picture, with the statistics of the content. It should be "
             "the other way round.",
             lambda content, style, eps=1e-5: adain(style, content, eps=eps),
-            ADAIN_ALL,
+            ALL,
         ),
         Misconception(
             "only-the-mean",
             "Your output has the brightness of the style, and still the contrast of the content.",
             only_the_mean,
-            ADAIN_ALL,
+            ALL,
         ),
         Misconception(
             "only-the-spread",
             "Your output has the contrast of the style, and still the brightness of the content.",
             only_the_spread,
-            ADAIN_ALL,
+            ALL,
         ),
         Misconception(
             "not-centred",
             "Your output is what you get when the content is rescaled before its mean is taken "
             "away, and the style's mean is added on top. Subtract first.",
             adain_not_centred,
-            ADAIN_ALL,
+            ALL,
         ),
         Misconception(
             "shifts-before-scaling",
             "Your output is what you get when the style's mean is added before its spread "
             "multiplies. Then the mean is rescaled too. Which of the two should come last?",
             adain_by(finish=lambda xhat, scale, mean: scale * (xhat + mean)),
-            ADAIN_ALL,
+            ALL,
         ),
         Misconception(
             "swaps-mean-and-spread",
             "Your output is what you get when the style's mean multiplies and its spread is added.",
             adain_by(finish=lambda xhat, scale, mean: mean * xhat + scale),
-            ADAIN_ALL,
+            ALL,
         ),
         Misconception(
             "scales-by-the-variance",
             "Your output is multiplied by the style's variance. In units: counts squared times "
             "nothing are not counts. Which root is missing?",
             adain_by(style_scale=variance_itself),
-            ADAIN_ALL,
+            ALL,
         ),
         Misconception(
             "divides-by-m-minus-1",
@@ -261,7 +246,7 @@ ADAIN = Exercise(
             "One of your two variances divides by m and the style's by m - 1. (NumPy divides by m "
             "unless told otherwise, PyTorch's std by m - 1.)",
             adain_by(style_ddof=1),
-            ADAIN_ALL,
+            ALL,
         ),
         Misconception(
             "style-of-the-first-image",

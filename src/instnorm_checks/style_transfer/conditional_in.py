@@ -6,21 +6,11 @@ import numpy as np
 
 from instnorm.style import conditional_instance_norm
 
+from ..cases import BATCH, FAINT, FLAT, PAIR, bright, counts, faint_pictures, some_shape
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import (
-    BATCH,
-    FAINT,
-    FLAT,
-    IMAGE_PROPERTIES,
-    PAIR,
-    bright,
-    counts,
-    faint_pictures,
-    some_shape,
-    standardise,
-    wrong_standardisations,
-)
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..properties import IMAGE_PROPERTIES
+from ..wrong import standardise, wrong_standardisations
 
 
 def conditional_reference(x, gamma, beta, weights, eps=1e-5):
@@ -163,7 +153,6 @@ CONDITIONAL_ASPECTS = (
         strict=True,
     ),
 )
-CONDITIONAL_ALL = tuple(aspect.name for aspect in CONDITIONAL_ASPECTS)
 
 CONDITIONAL = Exercise(
     id="conditional-in",
@@ -172,11 +161,7 @@ CONDITIONAL = Exercise(
     reference=conditional_reference,
     aspects=CONDITIONAL_ASPECTS,
     misconceptions=(
-        *(
-            wrong
-            for wrong in wrong_standardisations(CONDITIONAL_ALL, conditional)
-            if wrong.name in CHOSEN
-        ),
+        *(wrong for wrong in wrong_standardisations(ALL, conditional) if wrong.name in CHOSEN),
         Misconception(
             "strongest-style-only",
             "Your output is in the style with the largest weight, and the other weights are lost. "
@@ -242,7 +227,7 @@ CONDITIONAL = Exercise(
                     per_plane(beta, weights) * y + per_plane(gamma, weights)
                 )
             ),
-            CONDITIONAL_ALL,
+            ALL,
         ),
         Misconception(
             "adds-1-to-gamma",
@@ -253,7 +238,7 @@ CONDITIONAL = Exercise(
                     (1 + per_plane(gamma, weights)) * y + per_plane(beta, weights)
                 )
             ),
-            CONDITIONAL_ALL,
+            ALL,
         ),
     ),
     properties=(

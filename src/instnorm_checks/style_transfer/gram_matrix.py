@@ -4,9 +4,9 @@ import numpy as np
 
 from instnorm.style import gram_matrix
 
+from ..cases import some_shape
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import some_shape
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 from .shared import first_image_stays, mixed
 
 
@@ -98,7 +98,6 @@ GRAM_ASPECTS = (
         strict=True,
     ),
 )
-GRAM_ALL = tuple(aspect.name for aspect in GRAM_ASPECTS)
 
 GRAM = Exercise(
     id="gram-matrix",
@@ -112,28 +111,28 @@ GRAM = Exercise(
             "Your matrix is what you get when the products are summed. Then a large picture has a "
             "larger matrix than a small print of it. By what must the sum be divided?",
             gram_by(divisor=lambda x: 1),
-            GRAM_ALL,
+            ALL,
         ),
         Misconception(
             "divides-by-the-channels-too",
             "Your matrix is divided by the number of channels as well. Some papers do that; here "
             "an entry is a mean over the positions, and there are H times W of those.",
             gram_by(divisor=lambda x: x[0].size),
-            GRAM_ALL,
+            ALL,
         ),
         Misconception(
             "divides-by-m-minus-1",
             "Your matrix is what you get when the sum is divided by m - 1. Nothing is estimated "
             "here: an entry is the plain mean over the positions.",
             gram_by(divisor=lambda x: x[0, 0].size - 1),
-            GRAM_ALL,
+            ALL,
         ),
         Misconception(
             "divides-by-the-width",
             "Your matrix is what you get when the sum is divided by the width alone. It runs over "
             "all positions, along both axes of a plane.",
             gram_by(divisor=lambda x: x.shape[3]),
-            GRAM_ALL,
+            ALL,
         ),
         Misconception(
             "subtracts-the-mean",
@@ -147,14 +146,14 @@ GRAM = Exercise(
             "Your matrix holds correlations: each channel has been standardised first. So the "
             "strength of a feature, half of what a Gram matrix tells, is gone.",
             gram_by(before=correlation),
-            GRAM_ALL,
+            ALL,
         ),
         Misconception(
             "positions-by-positions",
             "Your matrix has a row for each position: it compares places, and sums over channels. "
             "Turn the product round, so that the places are what is summed over.",
             positions_by_positions,
-            GRAM_ALL,
+            ALL,
         ),
         Misconception(
             "reshaped-not-transposed",
@@ -162,7 +161,7 @@ GRAM = Exercise(
             "be transposed. Reshaping keeps the order of the numbers and cuts the rows elsewhere, "
             "so that channels are mixed up.",
             reshaped_not_transposed,
-            GRAM_ALL,
+            ALL,
         ),
         Misconception(
             "one-matrix-for-the-batch",
@@ -176,7 +175,7 @@ GRAM = Exercise(
             "Your diagonal is right and the rest is 0. The diagonal tells how strong each feature "
             "is; which features go together stands beside it.",
             gram_by(after=only_the_diagonal),
-            GRAM_ALL,
+            ALL,
         ),
         Misconception(
             "in-place",

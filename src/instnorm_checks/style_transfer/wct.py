@@ -5,7 +5,7 @@ import numpy as np
 from instnorm.whitening import wct
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 from .adain import PAIR_PROPERTIES, adain_reference, pair
 from .shared import mixed, two_shapes
 
@@ -194,7 +194,6 @@ WCT_ASPECTS = (
         strict=True,
     ),
 )
-WCT_ALL = tuple(aspect.name for aspect in WCT_ASPECTS)
 
 WCT = Exercise(
     id="wct",
@@ -208,28 +207,28 @@ WCT = Exercise(
             "Your output is AdaIN: each channel has the right mean and the right variance, and the "
             "correlations between channels are still those of the content.",
             adain_reference,
-            WCT_ALL,
+            ALL,
         ),
         Misconception(
             "whitens-only",
             "Your output is white: its channels are uncorrelated, with variance 1. The colouring "
             "is still to come.",
             wct_by(colouring=identity),
-            WCT_ALL,
+            ALL,
         ),
         Misconception(
             "colours-only",
             "Your output is coloured without having been whitened: the covariance of the content "
             "is still in it, and has been multiplied on.",
             wct_by(whitening=identity),
-            WCT_ALL,
+            ALL,
         ),
         Misconception(
             "no-square-root",
             "Your matrices are the covariances themselves, and their inverse. A covariance is in "
             "counts squared: which power of it takes counts to counts?",
             wct_by(exponents=(-1, 1)),
-            WCT_ALL,
+            ALL,
         ),
         Misconception(
             "does-not-turn-back",
@@ -237,7 +236,7 @@ WCT = Exercise(
             "back again: E D^(1/2) E transposed. Without the last factor channels lose their "
             "names.",
             wct_by(whitening=power_without_turning_back, colouring=power_without_turning_back),
-            WCT_ALL,
+            ALL,
         ),
         Misconception(
             "roots-by-cholesky",
@@ -245,20 +244,20 @@ WCT = Exercise(
             "treat the first channel unlike the last. The definition asks for symmetric roots, "
             "which change the picture least.",
             wct_by(whitening=power_by_cholesky, colouring=power_by_cholesky),
-            WCT_ALL,
+            ALL,
         ),
         Misconception(
             "eigenvectors-in-rows",
             "Your eigenvectors are taken from the rows. numpy.linalg.eigh returns them as columns: "
             "`vectors[:, k]` belongs to `values[k]`.",
             wct_by(whitening=power_transposed, colouring=power_transposed),
-            WCT_ALL,
+            ALL,
         ),
         Misconception(
             "swaps-content-and-style",
             "Your output shows the style picture with the statistics of the content.",
             lambda content, style, eps=1e-5: wct(style, content, eps=eps),
-            WCT_ALL,
+            ALL,
         ),
         Misconception(
             "forgets-the-styles-mean",

@@ -1,6 +1,6 @@
 """The assignment "The algorithm": instance norm with loops, then vectorised, then what it keeps.
 
-Each aspect is about one idea: `instnorm_checks.standardising` says how the cases see to that. In
+Each aspect is about one idea: `instnorm_checks.cases` says how the cases see to that. In
 the vectorised exercise gamma = 1 and beta = 0 wherever the aspect is not about them.
 """
 

@@ -7,8 +7,8 @@ import numpy as np
 from instnorm.contrast import contrast_scores
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import beside, standardise, without_eps
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..wrong import beside, standardise, without_eps
 
 
 def pattern(rng, m):
@@ -168,7 +168,6 @@ CONTRAST_ASPECTS = (
         strict=True,
     ),
 )
-CONTRAST_ALL = tuple(aspect.name for aspect in CONTRAST_ASPECTS)
 
 CONTRAST = Exercise(
     id="contrast-scores",
@@ -189,7 +188,7 @@ CONTRAST = Exercise(
             "noise-forgotten",
             "Your scores are those of x = c·s. The noise n is part of the picture: x = c·s + n.",
             scores(raw_of=clean, normed_of=clean),
-            CONTRAST_ALL,
+            ALL,
         ),
         Misconception(
             "sign-lost",
@@ -258,13 +257,13 @@ CONTRAST = Exercise(
             "sums-instead-of-means",
             "Your scores are m times too large: a sum over the pixels where a mean is wanted.",
             sums,
-            CONTRAST_ALL,
+            ALL,
         ),
         Misconception(
             "swaps-the-scores",
             "Your two scores are right and in the wrong order: return raw, normed.",
             lambda s, c, n, eps=1e-5: contrast_scores(s, c, n, eps)[::-1],
-            CONTRAST_ALL,
+            ALL,
         ),
         Misconception(
             "in-place",

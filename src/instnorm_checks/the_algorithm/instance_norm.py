@@ -4,65 +4,32 @@ import numpy as np
 
 from instnorm.norms import instance_norm
 
-from ..engine.exercise import Aspect, Exercise, Misconception
-from ..standardising import (
+from ..cases import (
     BATCH,
     FAINT,
     FLAT,
-    IMAGE_PROPERTIES,
     PAIR,
     bright,
     counts,
     faint_pictures,
     lifted,
+    plain,
     some_shape,
-    standardise,
+    with_affine,
+)
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception
+from ..properties import IMAGE_PROPERTIES
+from ..wrong import (
+    affine,
+    affine_by,
+    on_the_last_axis,
+    per_channel,
     wrong_standardisations,
 )
 
 
 def instance_norm_reference(x, gamma, beta, eps=1e-5):
     return instance_norm(x, gamma, beta, eps=eps)
-
-
-def plain(arguments):
-    """Put gamma = 1 and beta = 0 between x and eps."""
-    channels = arguments["x"].shape[1]
-    affine = {"gamma": np.ones(channels), "beta": np.zeros(channels)}
-    return {"x": arguments["x"], **affine, **arguments}
-
-
-def with_affine(rng, x):
-    """gamma and beta of either sign, and never near the 1 and 0 that change nothing."""
-    gamma, beta = rng.uniform(1.5, 3, (2, x.shape[1])) * rng.choice([-1, 1], (2, x.shape[1]))
-    return {"x": x, "gamma": gamma, "beta": beta}
-
-
-def affine(standardiser):
-    """An answer from a function that only standardises."""
-
-    def answer(x, gamma, beta, eps=1e-5):
-        y = standardiser(x, eps)
-        if y is x:  # an answer that works in place does so to the end
-            y *= per_channel(gamma)
-            y += per_channel(beta)
-            return y
-        return per_channel(gamma) * y + per_channel(beta)
-
-    return answer
-
-
-def per_channel(parameter):
-    return parameter.reshape(-1, 1, 1)
-
-
-def affine_by(rule):
-    """A wrong way to apply gamma and beta to the right standardised array."""
-    return lambda x, gamma, beta, eps=1e-5: rule(standardise(x, eps), gamma, beta)
-
-
-def on_the_last_axis(y, gamma, beta):
-    return gamma * y + beta
 
 
 def per_image(y, gamma, beta):
@@ -117,7 +84,6 @@ VECTORISED_ASPECTS = (
     LARGE_OFFSET,
     NEW_ARRAY,
 )
-VECTORISED_ALL = tuple(aspect.name for aspect in VECTORISED_ASPECTS)
 
 VECTORISED = Exercise(
     id="instance-norm",
@@ -126,7 +92,7 @@ VECTORISED = Exercise(
     reference=instance_norm_reference,
     aspects=VECTORISED_ASPECTS,
     misconceptions=(
-        *wrong_standardisations(VECTORISED_ALL, affine),
+        *wrong_standardisations(ALL, affine),
         Misconception(
             "forgets-gamma-and-beta",
             "Your output is the standardised picture itself: gamma and beta have no effect on it.",
@@ -145,7 +111,7 @@ VECTORISED = Exercise(
             "Your output is what you get when beta multiplies and gamma is added. Gamma is the "
             "gain, beta the offset.",
             affine_by(lambda y, gamma, beta: per_channel(beta) * y + per_channel(gamma)),
-            VECTORISED_ALL,
+            ALL,
         ),
         Misconception(
             "gamma-on-the-last-axis",
@@ -154,14 +120,14 @@ VECTORISED = Exercise(
             "C and W differ and silently wrong when they don't. How can gamma keep its values and "
             "gain axes on the right?",
             affine_by(on_the_last_axis),
-            VECTORISED_ALL,
+            ALL,
         ),
         Misconception(
             "gamma-per-image",
             "Your output is what you get when gamma and beta run along the first axis, so that "
             "each image has its own pair. They belong to the channels, the second axis.",
             affine_by(per_image),
-            VECTORISED_ALL,
+            ALL,
         ),
     ),
     properties=IMAGE_PROPERTIES,

@@ -2,12 +2,10 @@
 
 from instnorm.norms import instance_norm
 
-from ..engine.exercise import Aspect, Exercise
-from ..standardising import (
+from ..cases import (
     BATCH,
     FAINT,
     FLAT,
-    IMAGE_PROPERTIES,
     PAIR,
     PLANE,
     bright,
@@ -15,8 +13,10 @@ from ..standardising import (
     faint_pictures,
     lifted,
     some_shape,
-    wrong_standardisations,
 )
+from ..engine.exercise import ALL, Aspect, Exercise
+from ..properties import IMAGE_PROPERTIES
+from ..wrong import wrong_standardisations
 
 
 def instance_norm_loops(x, eps=1e-5):
@@ -61,7 +61,6 @@ LOOPS_ASPECTS = (
         strict=True,
     ),
 )
-LOOPS_ALL = tuple(aspect.name for aspect in LOOPS_ASPECTS)
 
 LOOPS = Exercise(
     id="instance-norm-loops",
@@ -69,6 +68,6 @@ LOOPS = Exercise(
     returns=("y",),
     reference=instance_norm_loops,
     aspects=LOOPS_ASPECTS,
-    misconceptions=wrong_standardisations(LOOPS_ALL),
+    misconceptions=wrong_standardisations(ALL),
     properties=IMAGE_PROPERTIES,
 )

@@ -5,8 +5,8 @@ import numpy as np
 from instnorm.contrast import contrast_response
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import root
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..wrong import root
 
 
 def uncorrelated(rng, s, level):
@@ -155,7 +155,6 @@ CONTRAST_ASPECTS = (
         strict=True,
     ),
 )
-CONTRAST_ALL = tuple(aspect.name for aspect in CONTRAST_ASPECTS)
 RESPONSES = ("response", "masked-response", "gamma", "array")
 LAWS = ("law", "masked-law", "gamma", "array")
 
@@ -284,7 +283,7 @@ CONTRAST = Exercise(
             "swaps-the-results",
             "Your two results are in the wrong order: return response, parameters.",
             lambda *arguments: contrast_response(*arguments)[::-1],
-            CONTRAST_ALL,
+            ALL,
         ),
         Misconception(
             "in-place",

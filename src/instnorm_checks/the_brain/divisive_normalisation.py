@@ -5,7 +5,7 @@ import numpy as np
 from instnorm.divisive import divisive_norm
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 
 
 def divisive_normalisation(drive, weights, sigma, n=2.0, gamma=1.0):
@@ -141,7 +141,6 @@ DIVISIVE_ASPECTS = (
         strict=True,
     ),
 )
-DIVISIVE_ALL = tuple(aspect.name for aspect in DIVISIVE_ASPECTS)
 IN_A_POOL = ("pool", "rectified", "array")
 
 DIVISIVE = Exercise(
@@ -157,21 +156,21 @@ DIVISIVE = Exercise(
             "have been raised to the power n; what stands beside them must have the same unit. "
             "A neuron alone should give half of gamma where its drive equals sigma: does yours?",
             normalised(response=lambda d, pool, sigma, n, gamma: gamma * d**n / (sigma + pool)),
-            DIVISIVE_ALL,
+            ALL,
         ),
         Misconception(
             "forgets-sigma",
             "Your output is what you get with sigma = 0. Then a neuron alone answers gamma to "
             "any drive, however faint. Sigma is what lets a faint drive give a faint answer.",
             normalised(response=lambda d, pool, sigma, n, gamma: gamma * d**n / pool),
-            DIVISIVE_ALL,
+            ALL,
         ),
         Misconception(
             "power-of-the-quotient",
             "Your output is what you get when drives and sigma are summed first and the quotient "
             "is raised to the power n. Each drive gets its exponent before the pool is summed.",
             by_the_power_of_the_sum,
-            DIVISIVE_ALL,
+            ALL,
         ),
         Misconception(
             "root-of-the-pool",
@@ -181,7 +180,7 @@ DIVISIVE = Exercise(
             normalised(
                 response=lambda d, pool, sigma, n, gamma: gamma * d / (sigma**n + pool) ** (1 / n)
             ),
-            DIVISIVE_ALL,
+            ALL,
         ),
         Misconception(
             "weights-transposed",
@@ -217,7 +216,7 @@ DIVISIVE = Exercise(
             "Your output is what you get when a neuron is left out of its own pool. The sum runs "
             "over all k, j included. Without that, a neuron alone would never saturate.",
             normalised(pool=without_itself),
-            DIVISIVE_ALL,
+            ALL,
         ),
         Misconception(
             "pool-of-stimuli",

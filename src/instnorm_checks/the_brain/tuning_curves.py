@@ -5,7 +5,7 @@ import numpy as np
 from instnorm.tuning import orientation_drive, orientation_selectivity, tuning_curves
 
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 
 
 def stimuli(rng, gratings, rows=None):
@@ -160,7 +160,6 @@ TUNING_ASPECTS = (
         strict=True,
     ),
 )
-TUNING_ALL = tuple(aspect.name for aspect in TUNING_ASPECTS)
 STRENGTH = ("drive", "plaid-drive", "response", "suppression", "array")  # and not its shape
 POOLING = ("response", "suppression", "array")
 SELECTING = ("selectivity", "array")
@@ -177,7 +176,7 @@ TUNING = Exercise(
             "Your neurons tell a grating from itself turned upside down. An orientation repeats "
             "after half a turn, which is why the angle is doubled.",
             population(gratings_by(bump=lambda away, kappa: kappa * (np.cos(away) - 1))),
-            TUNING_ALL,
+            ALL,
         ),
         Misconception(
             "degrees",
@@ -189,7 +188,7 @@ TUNING = Exercise(
                     response, np.deg2rad(preferred)
                 ),
             ),
-            TUNING_ALL,
+            ALL,
         ),
         Misconception(
             "peak-not-one",
@@ -203,7 +202,7 @@ TUNING = Exercise(
             "Your contrast stands in the exponent, where it changes the width of the tuning and "
             "leaves its height. It should do the opposite.",
             population(contrast_in_the_exponent),
-            TUNING_ALL,
+            ALL,
         ),
         Misconception(
             "loudest-grating",

@@ -1,6 +1,6 @@
 """The assignment "The family": whose mean is it? By axes, by groups, and with a memory.
 
-Each aspect is about one idea. `instnorm_checks.standardising` says how its pictures see to that; in
+Each aspect is about one idea. `instnorm_checks.cases` says how its pictures see to that; in
 `checkered` pictures no choice of axes can be seen at all.
 """
 

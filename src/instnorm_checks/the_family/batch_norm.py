@@ -6,19 +6,10 @@ import numpy as np
 
 from instnorm.norms import batch_norm
 
+from ..cases import BATCH, FAINT, FLAT, PAIR, bright, counts, faint_pictures, some_shape
 from ..engine.compare import agree
 from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import (
-    BATCH,
-    FAINT,
-    FLAT,
-    PAIR,
-    bright,
-    counts,
-    faint_pictures,
-    root,
-    some_shape,
-)
+from ..wrong import root
 from .identify_norm import shape_with
 from .shared import AXES, first_image_stays, wrong_arithmetic
 

@@ -4,19 +4,9 @@ import numpy as np
 
 from instnorm.norms import group_norm
 
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import (
-    FAINT,
-    FLAT,
-    PAIR,
-    bright,
-    counts,
-    faint_pictures,
-    scale_only,
-    some_shape,
-    standardise,
-)
-from ..the_algorithm.instance_norm import on_the_last_axis, per_channel, with_affine
+from ..cases import FAINT, FLAT, PAIR, bright, counts, faint_pictures, some_shape, with_affine
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..wrong import on_the_last_axis, per_channel, scale_only, standardise
 from .shared import GAIN, SHIFT, divides_by_m_minus_1, first_image_stays, wrong_arithmetic
 
 
@@ -182,7 +172,6 @@ GROUP_ASPECTS = (
         strict=True,
     ),
 )
-GROUP_ALL = tuple(aspect.name for aspect in GROUP_ASPECTS)
 
 GROUPS = Exercise(
     id="group-norm",
@@ -233,7 +222,7 @@ GROUPS = Exercise(
             "Your output is what you get when each pixel is standardised over the channels of its "
             "group. A group pools its channels and all positions.",
             grouped(axes=2),
-            GROUP_ALL,
+            ALL,
         ),
         Misconception(
             "gamma-per-group",
@@ -253,7 +242,7 @@ GROUPS = Exercise(
             "Your output is what you get when gamma and beta run along the last axis, the width. "
             "NumPy lines shapes up from the right: (C,) needs two axes of length 1 on its right.",
             group_affine_by(lambda y, gamma, beta, num_groups: on_the_last_axis(y, gamma, beta)),
-            GROUP_ALL,
+            ALL,
         ),
         Misconception(
             "cuts-through-channels",
@@ -270,13 +259,13 @@ GROUPS = Exercise(
             leaves_out_the_rest,
             ("divides",),
         ),
-        divides_by_m_minus_1(grouped(ddof=1), GROUP_ALL),
-        *wrong_arithmetic(grouped, GROUP_ALL),
+        divides_by_m_minus_1(grouped(ddof=1), ALL),
+        *wrong_arithmetic(grouped, ALL),
         Misconception(
             "centres-only",
             "Your output is what you get when the mean is subtracted and nothing else.",
             grouped(scale=lambda var, eps: 1.0),
-            GROUP_ALL,
+            ALL,
         ),
         Misconception(
             "scales-only",
@@ -287,7 +276,7 @@ GROUPS = Exercise(
                 * scale_only(by_groups(x, num_groups), eps, (2, 3, 4)).reshape(x.shape)
                 + per_channel(beta)
             ),
-            GROUP_ALL,
+            ALL,
         ),
         Misconception(
             "in-place",

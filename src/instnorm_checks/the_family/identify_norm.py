@@ -6,8 +6,9 @@ import numpy as np
 
 from instnorm.family import MEMBERS, normalize, which_norm
 
-from ..engine.exercise import Aspect, Exercise, Misconception
-from ..standardising import BATCH, counts, some_shape, standardise
+from ..cases import BATCH, counts, some_shape
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception
+from ..wrong import standardise
 from .shared import AXES
 
 
@@ -114,7 +115,6 @@ IDENTIFY_ASPECTS = (
         strict=True,
     ),
 )
-IDENTIFY_ALL = tuple(aspect.name for aspect in IDENTIFY_ASPECTS)
 TWINS = ("one-image", "one-channel", "all-or-none")
 
 BLACK_BOX = Exercise(
@@ -159,13 +159,13 @@ BLACK_BOX = Exercise(
             "Your answer is always that none of the three fits. Do you compare with ==? Two ways "
             "of computing one number differ in the last digits; np.allclose forgives that.",
             lambda x, y, eps=1e-5: np.zeros(3),
-            IDENTIFY_ALL,
+            ALL,
         ),
         Misconception(
             "marks-what-does-not-fit",
             "Your zeros and ones are exchanged: 1 is for a name that fits.",
             lambda x, y, eps=1e-5: 1 - fits(x, y, eps),
-            IDENTIFY_ALL,
+            ALL,
         ),
         Misconception(
             "answers-in-another-order",
@@ -186,7 +186,7 @@ BLACK_BOX = Exercise(
             "Your answer takes layer norm for the one that standardises each pixel over its "
             "channels. For images, layer norm pools the channels and the positions.",
             fits_over(LN=1),
-            IDENTIFY_ALL,
+            ALL,
         ),
         Misconception(
             "looks-at-the-first-image-alone",

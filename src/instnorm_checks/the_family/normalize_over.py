@@ -4,9 +4,10 @@ import numpy as np
 
 from instnorm.family import MEMBERS, normalize
 
+from ..cases import BATCH, counts, some_shape
 from ..engine.compare import agree
-from ..engine.exercise import Aspect, Exercise, Misconception, Property
-from ..standardising import BATCH, counts, scale_only, some_shape, standardise
+from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
+from ..wrong import scale_only, standardise
 from .shared import (
     AXES,
     GAIN,
@@ -89,7 +90,6 @@ AXES_ASPECTS = (
         strict=True,
     ),
 )
-AXES_ALL = tuple(aspect.name for aspect in AXES_ASPECTS)
 
 WHICH_AXES = Exercise(
     id="normalize-over",
@@ -166,17 +166,17 @@ WHICH_AXES = Exercise(
             "centres-only",
             "Your output is what you get when the mean is subtracted and nothing else.",
             normalized_by(scale=lambda var, eps: 1.0),
-            AXES_ALL,
+            ALL,
         ),
         Misconception(
             "scales-only",
             "Your output is what you get when you divide by the spread without subtracting the "
             "mean.",
             lambda x, mode, eps=1e-5: scale_only(x, eps, AXES[mode]),
-            AXES_ALL,
+            ALL,
         ),
-        divides_by_m_minus_1(normalized_by(ddof=1), AXES_ALL),
-        *wrong_arithmetic(normalized_by, AXES_ALL),
+        divides_by_m_minus_1(normalized_by(ddof=1), ALL),
+        *wrong_arithmetic(normalized_by, ALL),
         Misconception(
             "in-place",
             "Your numbers are right, but they are written into the array that you were given. "

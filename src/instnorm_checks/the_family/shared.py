@@ -6,14 +6,8 @@ import numpy as np
 
 from ..engine.compare import agree
 from ..engine.exercise import Misconception, Property
-from ..standardising import (
-    beside,
-    fixed_eps,
-    ignores_brightness,
-    ignores_contrast,
-    variance_itself,
-    without_eps,
-)
+from ..properties import ignores_brightness, ignores_contrast
+from ..wrong import beside, fixed_eps, variance_itself, without_eps
 
 AXES = {"BN": (0, 2, 3), "LN": (1, 2, 3), "IN": (2, 3)}
 

@@ -1,75 +1,12 @@
-"""What every exercise about standardising planes needs: pictures, wrong ways, properties.
-
-The pictures make every aspect sensitive to one idea only, so that one mistake costs one aspect
-wherever the mathematics allows it:
-
-- Values are camera counts whose spread is in the thousands. There sqrt(var + 1e-5) and
-  sqrt(var) + 1e-5 differ by 1e-8 at most, and eps cannot be seen. Only faint pictures show it.
-- Planes have statistics of their own in `counts` alone. In the other pictures all planes hold the
-  same values in another order, so that pooling them changes nothing.
-"""
+"""Wrong ways to standardise, and to differentiate it, that several exercises recognise."""
 
 from functools import partial
 
 import numpy as np
 
-from .engine.compare import agree
-from .engine.exercise import Misconception, Property
+from .engine.exercise import Misconception
 
-# --- Pictures -------------------------------------------------------------------------------------
-
-
-def some_shape(rng):
-    """(N, C, H, W), all different, so that no axis can be taken for another."""
-    return tuple(int(size) for size in rng.choice(np.arange(2, 8), 4, replace=False))
-
-
-def counts(rng, shape):
-    """A picture in camera counts: each plane has its own brightness and its own contrast."""
-    planes = (*shape[:2], 1, 1)
-    level, spread = rng.uniform(8e3, 3e4, planes), rng.uniform(2e3, 6e3, planes)
-    return level + spread * rng.standard_normal(shape)
-
-
-def shuffled(rng, shape):
-    """A picture whose planes all hold the same values, mean 0 and variance 1, in another order."""
-    values = rng.standard_normal(shape[2] * shape[3])
-    values = (values - values.mean()) / values.std()
-    return rng.permuted(np.broadcast_to(values, (*shape[:2], values.size)), axis=-1).reshape(shape)
-
-
-def bright(rng, shape):
-    """Shuffled planes in camera counts."""
-    return rng.uniform(8e3, 3e4) + rng.uniform(2e3, 6e3) * shuffled(rng, shape)
-
-
-def lifted(rng, shape):
-    """Shuffled planes whose mean is a million times their spread."""
-    spread = rng.uniform(2e3, 6e3)
-    return spread * (rng.uniform(1e6, 2e6) + shuffled(rng, shape))
-
-
-# Public pictures are small enough to follow by hand.
-PLANE = np.array([[1000.0, 3000.0, 4000.0], [6000.0, 8000.0, 14000.0]])
-TURNED = np.array([[6000.0, 1000.0, 14000.0], [3000.0, 8000.0, 4000.0]])
-PAIR = np.stack([PLANE, TURNED])[None]  # (1, 2, 2, 3)
-FAINT = 5e-6 * PAIR
-FLAT = np.full((1, 1, 2, 3), 7.0)
-BATCH = np.random.default_rng(1).integers(0, 65536, (2, 3, 2, 4)).astype(float)
-
-
-def faint_pictures(rng):
-    """Variances within a factor of ten of eps, and a plane with no contrast at all."""
-    for _ in range(2):
-        eps = 10 ** rng.uniform(-6, -1)
-        contrast = np.sqrt(eps * 10 ** rng.uniform(-1, 1))
-        yield {"x": rng.uniform(-1, 1) + contrast * shuffled(rng, some_shape(rng)), "eps": eps}
-    yield {"x": np.sqrt(1e-5) * shuffled(rng, some_shape(rng))}
-    yield {"x": np.full((1, 1, *some_shape(rng)[2:]), rng.uniform(1, 9))}
-
-
-# --- Wrong ways to standardise --------------------------------------------------------------------
-
+# --- Forward --------------------------------------------------------------------------------------
 
 # What to divide by: rightly, and in four wrong ways.
 
@@ -253,50 +190,76 @@ def wrong_standardisations(every_aspect, wrap=lambda standardiser: standardiser)
     )
 
 
-# --- Properties of instance norm ------------------------------------------------------------------
+# --- With gamma and beta ---
 
 
-def ignores_brightness(run, arguments):
-    x = arguments["x"]
-    return agree(run(x=x + np.ptp(x))[0], run()[0])
+def affine(standardiser):
+    """An answer from a function that only standardises."""
+
+    def answer(x, gamma, beta, eps=1e-5):
+        y = standardiser(x, eps)
+        if y is x:  # an answer that works in place does so to the end
+            y *= per_channel(gamma)
+            y += per_channel(beta)
+            return y
+        return per_channel(gamma) * y + per_channel(beta)
+
+    return answer
 
 
-def ignores_contrast(run, arguments):
-    x, eps = arguments["x"], arguments.get("eps", 1e-5)
-    return agree(run(x=2 * x, eps=4 * eps)[0], run(eps=eps)[0])
+def per_channel(parameter):
+    return parameter.reshape(-1, 1, 1)
 
 
-def images_are_independent(run, arguments):
-    x = arguments["x"].copy()
-    x[1:] = 3 * x[1:] + 1
-    return agree(run(x=x)[0][:1], run()[0][:1])
+def affine_by(rule):
+    """A wrong way to apply gamma and beta to the right standardised array."""
+    return lambda x, gamma, beta, eps=1e-5: rule(standardise(x, eps), gamma, beta)
 
 
-def channels_are_independent(run, arguments):
-    x = arguments["x"].copy()
-    x[:, 1:] = 3 * x[:, 1:] + 1
-    return agree(run(x=x)[0][:, :1], run()[0][:, :1])
+def on_the_last_axis(y, gamma, beta):
+    return gamma * y + beta
 
 
-IMAGE_PROPERTIES = (
-    Property(
-        "Your function is not shift-invariant: adding one number to every pixel changes its "
-        "output, though the mean should take that number away again.",
-        ignores_brightness,
-    ),
-    Property(
-        "Doubling the contrast of the picture (and eps fourfold, in step with the variance) "
-        "changes the output, though the standard deviation should take the factor away again.",
-        ignores_contrast,
-    ),
-    Property(
-        "The output for one image changes when another image of the batch changes. In instance "
-        "norm no image knows of the others.",
-        images_are_independent,
-    ),
-    Property(
-        "The output of one channel changes when another channel changes. In instance norm no "
-        "channel knows of the others.",
-        channels_are_independent,
-    ),
-)
+# --- Backward ---
+
+PLANE_AXES = (2, 3)
+
+
+def plane_mean(array, axes=PLANE_AXES):
+    return array.mean(axes, keepdims=True)
+
+
+def right_dx(g, x_hat, s, axes=PLANE_AXES):
+    return (g - plane_mean(g, axes) - x_hat * plane_mean(g * x_hat, axes)) / s
+
+
+def backward_by(rule=right_dx, scale=root, hat_scale=None, ddof=0):
+    """An answer with something else in one place. g is the gradient at x̂."""
+
+    def answer(dy, x, gamma, eps):
+        var = x.var(PLANE_AXES, keepdims=True, ddof=ddof)
+        x_hat = (x - plane_mean(x)) / (hat_scale or scale)(var, eps)
+        dx = rule(per_channel(gamma) * dy, x_hat, scale(var, eps))
+        return dx, np.sum(dy * x_hat, (0, 2, 3)), dy.sum((0, 2, 3))
+
+    return answer
+
+
+def hats(x, eps):
+    return (x - plane_mean(x)) / root(x.var(PLANE_AXES, keepdims=True), eps)
+
+
+def differentiated_beside_dx(g, x_hat, s, eps):
+    sigma = s - eps
+    return (g - plane_mean(g) - x_hat * plane_mean(g * x_hat) * s / sigma) / s
+
+
+def eps_beside_differentiated(dy, x, gamma, eps):
+    rule = partial(differentiated_beside_dx, eps=eps)
+    return backward_by(rule, scale=beside)(dy, x, gamma, eps)
+
+
+def sum_by_m_minus_1(g, x_hat, s):
+    m = g.shape[2] * g.shape[3]
+    pull = np.sum(g * x_hat, PLANE_AXES, keepdims=True) / (m - 1)
+    return (g - plane_mean(g) - x_hat * pull) / s
