@@ -4,6 +4,7 @@ A report is what the student reads, so the tests read it too.
 """
 
 import ast
+import dataclasses
 import importlib
 import re
 import sys
@@ -29,7 +30,7 @@ from instnorm_checks import (
 )
 from instnorm_checks.engine import diagnosis
 from instnorm_checks.engine.compare import TOLERANCE
-from instnorm_checks.engine.diagnosis import examine
+from instnorm_checks.engine.diagnosis import Case, examine
 from instnorm_checks.engine.exercise import Misconception
 
 SEEDS = [None, 1, 2]  # None: the public cases alone
@@ -304,6 +305,45 @@ def test_properties_hold_for_the_reference_and_can_break(name):
     assert broken(almost) == set()  # wrong, with all its symmetries
     seen = set().union(*(broken(wrong.implementation) for wrong in ours.misconceptions))
     assert seen == {each.says for each in ours.properties}
+
+
+def test_what_is_the_same_for_a_whole_class_is_done_once():
+    calls = []
+
+    def reference(*arguments):
+        calls.append(arguments)
+        return EXERCISES[LOOPS].reference(*arguments)
+
+    ours = dataclasses.replace(EXERCISES[LOOPS], reference=reference)
+    first, second = (examine(ours, EXERCISES[LOOPS].reference, 1) for _ in range(2))
+    assert len(calls) == len(first.trials) > 10
+    for one, two in zip(first.trials, second.trials, strict=True):
+        assert one.arguments is two.arguments
+        assert one.expected is two.expected
+        with pytest.raises(ValueError, match="read-only"):
+            one.expected.parts[0][...] = 0
+    with pytest.raises(ValueError, match="read-only"):
+        second.trials[-1].arguments["x"][...] = 0
+
+
+def test_an_outcome_is_kept_only_if_it_is_small_and_will_come_again():
+    def want(size):
+        case = Case(EXERCISES[LOOPS].aspects[0], {"x": np.zeros(1)}, True, ("y",))
+        calls = []
+
+        def ours(x):
+            calls.append(size)
+            if size is MemoryError:
+                raise MemoryError
+            return np.zeros(size)
+
+        for _ in "twice":
+            case.outcome_of(ours)
+        return len(calls)
+
+    assert want(100) == 1
+    assert want(diagnosis.BYTES_KEPT // 8) == 2
+    assert want(MemoryError) == 2
 
 
 # --- The report -----------------------------------------------------------------------------------

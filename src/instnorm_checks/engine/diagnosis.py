@@ -1,9 +1,14 @@
-"""Examine an answer: which aspects hold, and what explains those that do not."""
+"""Examine an answer: which aspects hold, and what explains those that do not.
+
+A class is examined on the same cases, one answer after the other. The cases of an exercise, drawn
+from a seed, are therefore kept, with what the reference and the misconceptions make of them: that
+is the same for everybody.
+"""
 
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -12,17 +17,54 @@ from .compare import agree
 from .exercise import Arguments, Aspect, Exercise, Misconception
 from .pace import speed_of
 
+# How many aspects are kept, each with one seed: those of all exercises, with three. And the bytes
+# of what is kept of a call; our cases need a tenth, but for those that are timed.
+ASPECTS_KEPT, BYTES_KEPT = 512, 2**18
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """Arguments to try functions on. Nobody may change them, nor what came of our own functions."""
+
+    aspect: Aspect
+    arguments: Arguments
+    hidden: bool
+    returns: tuple[str, ...]
+    _outcomes: dict[Callable, Outcome] = field(default_factory=dict, repr=False)
+
+    def outcome_of(self, ours):
+        """What the reference or a misconception makes of it, called once and then remembered."""
+        if ours in self._outcomes:
+            return self._outcomes[ours]
+        outcome = call(ours, self.arguments, self.returns)
+        # A want of memory says nothing about the next time.
+        lasting = not (outcome.failure and issubclass(outcome.failure.type, MemoryError))
+        if lasting and _size(self.arguments.values()) + _size(outcome.parts) <= BYTES_KEPT:
+            _freeze(outcome.parts)
+            self._outcomes[ours] = outcome
+        return outcome
+
 
 @dataclass(frozen=True)
 class Trial:
     """One call of the student's function, next to what the reference gives."""
 
-    aspect: Aspect
-    arguments: Arguments
-    hidden: bool
+    case: Case
     outcome: Outcome
     expected: Outcome
     speed: float | None = None  # of a right answer, where the aspect sets a pace
+
+    @property
+    def aspect(self):
+        return self.case.aspect
+
+    @property
+    def arguments(self):
+        return self.case.arguments
+
+    @property
+    def hidden(self):
+        return self.case.hidden
 
     @cached_property
     def passed(self):
@@ -59,10 +101,7 @@ class Examination:
 
 def examine(exercise: Exercise, function: Callable, seed: int | None = None) -> Examination:
     """Try `function` on the public cases and, given a seed, on hidden ones too."""
-    trials = tuple(
-        _try(exercise, function, aspect, arguments, hidden)
-        for aspect, arguments, hidden in _cases(exercise, seed)
-    )
+    trials = tuple(_try(exercise, function, case) for case in _cases(exercise, seed))
     missed = [trial for trial in trials if not trial.passed]
     named = _explain(exercise, missed)
     puzzling = [trial for trial in missed if trial.aspect.name not in named]
@@ -70,13 +109,13 @@ def examine(exercise: Exercise, function: Callable, seed: int | None = None) -> 
     return Examination(exercise, trials, seed, named, broken)
 
 
-def _try(exercise, function, aspect, arguments, hidden):
-    outcome = call(function, arguments, exercise.returns)
-    expected = call(exercise.reference, arguments, exercise.returns)
-    speed = None
-    if aspect.pace and same(aspect, outcome, expected):
-        speed = speed_of(function, outcome, aspect.pace, arguments, exercise.returns)
-    return Trial(aspect, arguments, hidden, outcome, expected, speed)
+def _try(exercise, function, case):
+    outcome = call(function, case.arguments, exercise.returns)
+    expected = case.outcome_of(exercise.reference)
+    speed, pace = None, case.aspect.pace
+    if pace and same(case.aspect, outcome, expected):
+        speed = speed_of(function, outcome, pace, case.arguments, exercise.returns)
+    return Trial(case, outcome, expected, speed)
 
 
 def same(aspect, outcome, other):
@@ -94,14 +133,34 @@ def same(aspect, outcome, other):
 
 
 def _cases(exercise, seed):
-    for aspect in exercise.aspects:
-        for arguments in aspect.public:
-            yield aspect, arguments, False
-        if seed is not None:
-            # A stream of its own for each aspect: adding a case to one leaves the others alone.
-            stream = zlib.crc32(f"{exercise.id}/{aspect.name}".encode())
-            for arguments in aspect.hidden(np.random.default_rng([seed, stream])):
-                yield aspect, arguments, True
+    for k, aspect in enumerate(exercise.aspects):
+        # What is timed is too large to be kept, and drawn anew.
+        yield from (_drawn.__wrapped__ if aspect.pace else _drawn)(exercise, k, seed)
+
+
+@lru_cache(maxsize=ASPECTS_KEPT)
+def _drawn(exercise, k, seed):
+    """The cases of one aspect."""
+    aspect = exercise.aspects[k]
+    public = tuple(Case(aspect, each, False, exercise.returns) for each in aspect.public)
+    if seed is None:
+        return public
+    # A stream of its own for each aspect: adding a case to one leaves the others alone.
+    stream = zlib.crc32(f"{exercise.id}/{aspect.name}".encode())
+    hidden = tuple(aspect.hidden(np.random.default_rng([seed, stream])))
+    for arguments in hidden:
+        _freeze(arguments.values())
+    return public + tuple(Case(aspect, each, True, exercise.returns) for each in hidden)
+
+
+def _size(values):
+    return sum(value.nbytes for value in values if isinstance(value, np.ndarray))
+
+
+def _freeze(values):
+    for value in values:
+        if isinstance(value, np.ndarray):
+            value.flags.writeable = False
 
 
 def _explain(exercise, missed):
@@ -146,7 +205,7 @@ def _reach(exercise, wrong, missed, lost):
         return [a for a, trials in missed.items() if all(_resembles(wrong, t) for t in trials)]
     reached, evidence = [], False
     for aspect, trials in missed.items():
-        outcomes = [call(wrong.implementation, t.arguments, exercise.returns) for t in trials]
+        outcomes = [trial.case.outcome_of(wrong.implementation) for trial in trials]
         if all(same(t.aspect, t.outcome, o) for t, o in zip(trials, outcomes, strict=True)):
             reached.append(aspect)
             # That both crash is no evidence by itself.
