@@ -337,7 +337,7 @@ def test_an_outcome_is_kept_only_if_it_is_small_and_will_come_again():
                 raise MemoryError
             return np.zeros(size)
 
-        for _ in "twice":
+        for _ in range(2):
             case.outcome_of(ours)
         return len(calls)
 
