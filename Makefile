@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 SITE := _build/html
 EXECUTED := _build/.jupyter_cache
 SOURCES = $(shell find src -name '*.py' -o -name '*.cu' -o -name '*.cuh')
-DATA = $(wildcard book/data/* benchmarks/results/*.json)
+DATA = $(filter-out %/__pycache__,$(wildcard book/data/*)) $(wildcard benchmarks/results/*.json)
 
 .DEFAULT_GOAL := help
 .PHONY: help install book lite pdf links serve test gate proof stale lint drift exercises exercises-report bench bench-gpu bench-judge bench-class pages lock clean

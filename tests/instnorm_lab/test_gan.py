@@ -4,6 +4,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+import gan
 import numpy as np
 import pytest
 import torch
@@ -11,7 +12,6 @@ from numpy.testing import assert_allclose
 from scipy.linalg import sqrtm
 
 from instnorm.torch import BatchNorm2d, InstanceNorm2d
-from instnorm_lab.training import gan
 
 DATA = Path(__file__).parents[2] / "book/data"
 

@@ -1,6 +1,6 @@
 """A small GAN on real digits, with instance norm, batch norm or neither in its generator.
 
-    python -m instnorm_lab.training.gan book/data/gan.json
+    python book/data/gan.py book/data/gan.json
 
 trains one generator for each norm, batch size and seed (a quarter of an hour on one core) and
 writes what came of them: a Fréchet distance to held-out digits, how many of each digit were drawn,
@@ -223,9 +223,7 @@ def grey(pictures):
 
 def main(arguments=None):
     """Train all the generators and write what came of them."""
-    parser = argparse.ArgumentParser(
-        prog="python -m instnorm_lab.training.gan", description=main.__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python book/data/gan.py", description=main.__doc__)
     parser.add_argument("to", type=Path)
     parser.add_argument("--stops", type=int, nargs="+", default=[250, 500, 1000, 2000, 4000])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
@@ -235,7 +233,7 @@ def main(arguments=None):
     result, weights = experiment(**chosen)
     flags = (f" --{name} {' '.join(map(str, values))}" for name, values in chosen.items())
     result["made with"] = {
-        "command": "python -m instnorm_lab.training.gan book/data/gan.json" + "".join(flags),
+        "command": "python book/data/gan.py book/data/gan.json" + "".join(flags),
         "versions": {
             "python": platform.python_version(),
             "numpy": np.__version__,

@@ -1,6 +1,6 @@
 """A small segmentation network, trained on one scanner and tried on another.
 
-    python -m instnorm_lab.training.scanners book/data/scanners.npz
+    python book/data/scanners.py book/data/scanners.npz
 
 trains the same network with different norms (some ten minutes on one core) to tell fluid, grey
 matter and white matter apart in slices of a real scan, whose intensities are those of a made-up
@@ -150,7 +150,7 @@ def experiment(*, seeds, steps):
                 state = model.state_dict().items()
                 arrays |= {f"{name}/{key}": value.numpy() for key, value in state}
     about = {
-        "command": "python -m instnorm_lab.training.scanners book/data/scanners.npz "
+        "command": "python book/data/scanners.py book/data/scanners.npz "
         f"--seeds {' '.join(map(str, seeds))} --steps {steps}",
         "versions": {
             "python": platform.python_version(),
@@ -164,9 +164,7 @@ def experiment(*, seeds, steps):
 
 def main(arguments=None):
     """Train the networks and write their weights and scores."""
-    parser = argparse.ArgumentParser(
-        prog="python -m instnorm_lab.training.scanners", description=main.__doc__
-    )
+    parser = argparse.ArgumentParser(prog="python book/data/scanners.py", description=main.__doc__)
     parser.add_argument("to", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=200)
