@@ -64,7 +64,7 @@ def backward(dy, x, eps, scale):
     if scale.shape[1] == 1:
         dx = cp.empty(x.shape, x.dtype)
         stats = _launch("backward", _readable(x), _readable(dy), dx, eps, scale, None, 2)
-        return dx, *stats[:, :, None]
+        return dx, *(_per_line(a, scale) for a in stats)
     # A row whose segments differ in scale: from the moments of its segments, those of the row.
     segments = _segment_moments(dy, x, eps, scale.shape[1])
     mean = segments[0].mean(1)
@@ -76,7 +76,7 @@ def backward_given(dy, x, mean, var, eps, scale=None):
     """Gradients of `forward_given`, whose moments are constants. Returns dx, dscale, dshift."""
     if dy.dtype != x.dtype:
         return _in_one_dtype(backward_given, dy, x, mean, var, eps, scale)
-    scale = cp.ones((1, 1)) if scale is None else scale
+    scale = cp.ones((x.shape[0], 1)) if scale is None else scale
     segments = _segment_moments(dy, x, eps, scale.shape[1])
     return _backward_from(segments, dy, x, mean, var, eps, scale, through_moments=False)
 
@@ -200,7 +200,8 @@ def _backward_from(segments, dy, x, mean, var, eps, scale, *, through_moments):
         a = -rstd * (w * dscale).sum(1, keepdims=True) / length
         b = -rstd * (w * dshift).sum(1, keepdims=True) / length
     dx = cp.empty(x.shape, x.dtype)
-    return _apply(x, dy, dx, w.shape[1], mean, rstd, a, b, w * rstd), dscale, dshift
+    _apply(x, dy, dx, w.shape[1], mean, rstd, a, b, w * rstd)
+    return dx, _per_line(dscale, scale), _per_line(dshift, scale)
 
 
 def _in_one_dtype(function, dy, x, *arguments):
@@ -213,6 +214,11 @@ def _in_one_dtype(function, dy, x, *arguments):
 def _every_row(parameter, x):
     """(P, K) -> (R, K) float64: the lines of `scale` or `shift`, one for each row of x."""
     return cp.tile(parameter.astype(np.float64), (x.shape[0] // parameter.shape[0], 1))
+
+
+def _per_line(values, scale):
+    """(R, K) -> (P, K): summed over the rows that share a line of `scale`."""
+    return values.reshape(-1, *scale.shape).sum(0)
 
 
 def _reciprocal_root(v):
