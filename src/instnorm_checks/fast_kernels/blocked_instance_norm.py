@@ -38,10 +38,12 @@ def whole_array(x, gamma, beta, eps=1e-5):
 
 
 def blocked_instance_norm(x, gamma, beta, eps=1e-5):
-    """The kernel, for one image at a time: so a single thread does it, as in an answer."""
+    """The kernel, for four planes at a time: they stay in the cache, and one thread does it."""
     y = np.empty_like(x)
-    for n in range(len(x)):
-        instance_norm(x[n : n + 1], gamma, beta, eps=eps, out=y[n : n + 1])
+    for n in range(x.shape[0]):
+        for c in range(0, x.shape[1], 4):
+            planes, channels = np.s_[n : n + 1, c : c + 4], np.s_[c : c + 4]
+            instance_norm(x[planes], gamma[channels], beta[channels], eps=eps, out=y[planes])
     return y
 
 
