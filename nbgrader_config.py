@@ -13,19 +13,14 @@ import sys
 from pathlib import Path
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-from nbgrader.preprocessors import (
-    AssignLatePenalties,
-    CheckCellMetadata,
-    GetGrades,
-    LimitOutput,
-    OverwriteKernelspec,
-)
+from nbgrader.preprocessors import CheckCellMetadata, GetGrades, LimitOutput, OverwriteKernelspec
 
 from instnorm_checks import grading_seed
 from instnorm_judge.assignments import make_source_notebooks
 from instnorm_judge.execute import Execute, Exporter
 from instnorm_judge.feedback import TEMPLATES, FeedbackExporter, HideTests
 from instnorm_judge.grades import SaveAutoGrades
+from instnorm_judge.lateness import AssignLatePenalties
 from instnorm_judge.rebuild import Rebuild
 
 c = get_config()  # noqa: F821
@@ -67,6 +62,12 @@ c.Autograde.autograde_preprocessors = [
     AssignLatePenalties,
     CheckCellMetadata,
 ]
+
+# What being late costs; see instnorm_judge/lateness.py. It is worked out anew on every run.
+c.LatePenalty.per_day = 0.0  # share of the points earned, for each started day
+c.LatePenalty.grace = 0  # minutes that nobody minds
+c.LatePenalty.extensions = {}  # {"the-algorithm": {"ada": 2}}: days
+
 # Feedback is a web page with text by students in it: no scripts. And none of the hidden tests.
 c.HTMLExporter.sanitize_html = True
 c.GenerateFeedback.exporter_class = FeedbackExporter

@@ -39,8 +39,10 @@ def autograde(options):
         multiprocessing.set_forkserver_preload(["instnorm_judge.one_submission"])
         multiprocessing.forkserver.ensure_running()
     from . import sandbox, whole_class
+    from .course import Course
     from .execute import Execute
-    from .whole_class import Course, on_dask, on_this_machine, show_progress
+    from .hand_ins import shown
+    from .workers import on_dask, on_this_machine
 
     _quiet()
     course = Course.here()
@@ -49,27 +51,34 @@ def autograde(options):
     # Workers of a cluster refuse for themselves. Here, better once than for each submission.
     if not options.scheduler and not Execute(config=course.config).unsandboxed:
         sandbox.require()
-    submit = on_dask(options.scheduler) if options.scheduler else on_this_machine(options.workers)
-    done, before, failed = whole_class.autograde(
-        course, options.assignment, submit, again=options.again, progress=show_progress
+    workers = on_dask(options.scheduler) if options.scheduler else on_this_machine(options.workers)
+    run = whole_class.autograde(
+        course,
+        options.assignment,
+        workers,
+        again=options.again,
+        progress=whole_class.show_progress,
     )
-    print(f"Graded {done}; {before} had been graded before.")
-    for each in failed:
-        print(f"No mark for {each.student}: {each.failure}", file=sys.stderr)
-    if failed:
-        print("They have 0 points and wait to be graded by hand.", file=sys.stderr)
-        return 1
-    return 0
+    print(f"Graded {run.graded}; {run.before} had been graded before.")
+    for each in run.failed:
+        print(f"No mark for {shown(each.student)}: {each.failure}", file=sys.stderr)
+    if run.failed:
+        print("They have no points yet. The next run tries them again.", file=sys.stderr)
+    if run.for_a_person:
+        print("\nFor a person to look at:", file=sys.stderr)
+        for each in run.for_a_person:
+            print(f"  {each}", file=sys.stderr)
+    return int(bool(run.failed or run.for_a_person))
 
 
 def outcome(options):
+    from .course import Course
     from .results import results
-    from .whole_class import Course
 
     _quiet()
     course = Course.here()
     try:
-        return results(course.db_url, options.assignment, course.autograded)
+        return results(course.db_url, options.assignment, course.root("autograded"))
     except LookupError as error:
         raise SystemExit(f"Nothing written: {error}.") from None
 

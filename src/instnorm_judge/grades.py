@@ -19,7 +19,7 @@ class SaveAutoGrades(preprocessors.SaveAutoGrades):
     """
 
     def preprocess(self, nb, resources):
-        self.not_graded = "not_graded" in nb.metadata.get(FLAGS, {})
+        self.for_a_person = bool({"not_graded", "undecided"} & set(nb.metadata.get(FLAGS, {})))
         return super().preprocess(nb, resources)
 
     def _add_score(self, cell, resources):
@@ -34,7 +34,7 @@ class SaveAutoGrades(preprocessors.SaveAutoGrades):
         )
         grade.auto_score = score(cell)
         # A person has graded this before, or has to: the machine could not.
-        grade.needs_manual_grade = grade.manual_score is not None or self.not_graded
+        grade.needs_manual_grade = grade.manual_score is not None or self.for_a_person
         self.gradebook.db.commit()
 
 

@@ -6,6 +6,7 @@ nbgrader's own `Autograde` does the grading, with the settings of nbgrader_confi
 """
 
 import functools
+import json
 import logging
 import os
 import tempfile
@@ -26,7 +27,7 @@ from traitlets.config import Config
 from instnorm_checks import SEED
 
 # nbgrader_config.py names what is in these; so workers have it before they are forked.
-from . import execute, grades, rebuild  # noqa: F401
+from . import execute, grades, lateness, rebuild  # noqa: F401
 
 # nbgrader opens a gradebook nine times for a submission. With a memory that they all share, each
 # query is compiled once.
@@ -36,24 +37,18 @@ nbgrader.api.create_engine = functools.partial(
 
 LOG_LINES = 200  # of one submission, kept for the instructor
 
+# What the assignment and the student are called here. nbgrader takes names for patterns of files,
+# and nobody has promised that there are no brackets in them.
+ASSIGNMENT, STUDENT = "assignment", "student"
+
 
 @dataclass(frozen=True)
 class Plan:
     """What all submissions of a run have in common."""
 
-    assignment: str
     config: dict  # nbgrader's, as nbgrader_config.py has it
-    gradebook: bytes  # an SQLite file that knows the assignment and no students
+    gradebook: bytes  # an SQLite file that knows ASSIGNMENT and no students
     seed: str  # of the hidden cases
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What a student handed in: the notebooks, by file name. None: not a file that may be read."""
-
-    student: str
-    notebooks: dict[str, bytes | None]
-    timestamp: str | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +61,7 @@ class GradedSubmission:
     comments: dict[tuple[str, str], str | None] = field(default_factory=dict)
     notebooks: dict[str, bytes] = field(default_factory=dict)  # autograded
     seconds: float = 0.0
+    remarks: list[str] = field(default_factory=list)  # what a person has to know
     failure: str | None = None  # why there are no grades
     log: str = ""
 
@@ -78,13 +74,13 @@ def grade(plan, submission):
     with tempfile.TemporaryDirectory(prefix="grading-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # from inside nbgrader's gradebook
         root = Path(folder).resolve()
-        config = _config(plan, submission.student, root)
+        config = _config(plan, submission, root)
         _lay_out(plan, submission, root)
         try:
             course = CourseDirectory(config=config)
             converter = Autograde(coursedir=course, config=config, log=log.logger)
             _without(converter, AssignLatePenalties).start()
-            result = _outcome(plan, submission, root, course.db_url)
+            result = _outcome(root, course.db_url)
         # nbgrader ends the program where it gives up on a submission.
         except (Exception, SystemExit) as problem:
             result = {"failure": f"{type(problem).__name__}: {problem}"[:500]}
@@ -92,44 +88,40 @@ def grade(plan, submission):
     return GradedSubmission(submission.student, **result, seconds=time.perf_counter() - start)
 
 
-def _config(plan, student, root):
+def _config(plan, submission, root):
     config = Config(plan.config)
     config.CourseDirectory.update(
         root=str(root),
         db_url=f"sqlite:///{root / 'gradebook.db'}",
-        assignment_id=plan.assignment,
-        student_id=student,
+        assignment_id=ASSIGNMENT,
+        student_id=STUDENT,
         submitted_directory="submitted",
         autograded_directory="autograded",
         source_directory="source",
     )
+    config.Chooser.notes = submission.notes
     return config
 
 
 def _lay_out(plan, submission, root):
     (root / "gradebook.db").write_bytes(plan.gradebook)
-    folder = root / "submitted" / submission.student / plan.assignment
+    folder = root / "submitted" / STUDENT / ASSIGNMENT
     folder.mkdir(parents=True)
     for name, content in submission.notebooks.items():
-        if content is None:
-            (folder / name).symlink_to(os.devnull)  # which the judge refuses, with a reason
-        else:
-            (folder / name).write_bytes(content)
-    if submission.timestamp is not None:
-        (folder / "timestamp.txt").write_text(submission.timestamp, encoding="utf-8")
+        (folder / name).write_bytes(content)
 
 
 def _without(converter, preprocessor):
     """Lateness is for the real gradebook to judge, which knows of extensions."""
     converter.autograde_preprocessors = [
-        each for each in converter.autograde_preprocessors if each is not preprocessor
+        each for each in converter.autograde_preprocessors if not issubclass(each, preprocessor)
     ]
     return converter
 
 
-def _outcome(plan, submission, root, db_url):
+def _outcome(root, db_url):
     with Gradebook(db_url) as gradebook:
-        notebooks = gradebook.find_submission(plan.assignment, submission.student).notebooks
+        notebooks = gradebook.find_submission(ASSIGNMENT, STUDENT).notebooks
         grades = {
             (notebook.name, each.name): (each.auto_score, each.needs_manual_grade)
             for notebook in notebooks
@@ -140,9 +132,15 @@ def _outcome(plan, submission, root, db_url):
             for notebook in notebooks
             for each in notebook.comments
         }
-    folder = root / "autograded" / submission.student / plan.assignment
+    folder = root / "autograded" / STUDENT / ASSIGNMENT
     files = {path.name: path.read_bytes() for path in folder.glob("*.ipynb")}
-    return {"grades": grades, "comments": comments, "notebooks": files}
+    remarks = [each for content in files.values() for each in _remarks(content)]
+    return {"grades": grades, "comments": comments, "notebooks": files, "remarks": remarks}
+
+
+def _remarks(notebook):
+    notes = json.loads(notebook)["metadata"].get(rebuild.FLAGS, {})
+    return [notes[key] for key in ("unreadable", "undecided", "not_graded") if key in notes]
 
 
 class _Lines(logging.Handler):

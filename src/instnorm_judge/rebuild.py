@@ -10,6 +10,7 @@ and in the sandbox they can do no harm.
 
 import contextlib
 import json
+import re
 from pathlib import Path
 
 from nbconvert.exporters import NotebookExporter
@@ -44,15 +45,24 @@ class SafeExporter(NotebookExporter):
     def from_filename(self, filename, resources=None, **kwargs):
         if not getattr(self.parent, "_sanitizing", True):
             return super().from_filename(filename, resources, **kwargs)  # rebuilt already
+        path = Path(filename)
+        content, notes = self.content(path)
         try:
-            notebook = read(filename)
+            if "unreadable" in notes:
+                raise Unreadable(notes["unreadable"])
+            notebook = read(path) if content is None else parse(content)
         except Unreadable as reason:
             self.log.warning("%s: %s", filename, reason)
-            notebook = new_notebook(metadata={FLAGS: {"unreadable": str(reason)}})
-        path = Path(filename)
+            notebook, notes = new_notebook(), {**notes, "unreadable": str(reason)}
+        if notes:
+            notebook.metadata[FLAGS] = notes
         resources = resources or {}
         resources.setdefault("metadata", {}).update(name=path.stem, path=str(path.parent))
         return self.from_notebook_node(notebook, resources=resources, **kwargs)
+
+    def content(self, path):
+        """(bytes of the notebook, or None for those of the file at `path`; notes about them)."""
+        return None, {}
 
 
 def read(path):
@@ -67,7 +77,15 @@ def read(path):
             raise Unreadable("The file handed in is a link to another file.")
         if path.stat().st_size > MAX_FILE:
             raise Unreadable(f"The file handed in is larger than {MAX_FILE // 2**20} MiB.")
-        notebook = json.loads(path.read_bytes().decode("utf-8-sig"))
+        return parse(path.read_bytes())
+    except OSError as error:
+        raise Unreadable(f"The file handed in can't be read ({error.strerror}).") from None
+
+
+def parse(content):
+    """The notebook in the bytes of a file; raises Unreadable like `read`."""
+    try:
+        notebook = json.loads(decoded(content))
         if not isinstance(notebook, dict) or notebook.get("nbformat") != 4:
             raise Unreadable("The file handed in is no Jupyter notebook of format 4.")
         cells = notebook["cells"]
@@ -79,11 +97,18 @@ def read(path):
         return new_notebook(cells=cells)
     except Unreadable:
         raise
-    except OSError as error:
-        raise Unreadable(f"The file handed in can't be read ({error.strerror}).") from None
     except Exception as error:  # what is raised for nonsense depends on the nonsense
         name = type(error).__name__
         raise Unreadable(f"The file handed in is no Jupyter notebook ({name}).") from None
+
+
+def decoded(content):
+    """The text in the bytes of a file, whatever editor saved it: UTF-8, UTF-16 or Windows-1252."""
+    encoding = json.detect_encoding(content)
+    try:
+        return content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except UnicodeDecodeError:
+        return content.decode("cp1252")
 
 
 def _plain(cell, name):
@@ -121,12 +146,13 @@ class Rebuild(preprocessors.NbGraderPreprocessor):
 
     def preprocess(self, nb, resources):
         about = resources["nbgrader"]
+        notes = dict(nb.metadata.get(FLAGS, {}))
         self.flags = []
         with Gradebook(about["db_url"]) as gradebook:
             notebook = gradebook.find_notebook(about["notebook"], about["assignment"])
             official = {cell.name: cell for cell in notebook.source_cells}
             metadata = {name: _metadata(notebook, cell) for name, cell in official.items()}
-            missing = set(official)
+            missing, edited = set(official), []
             # From the end: of two copies the later one is kept, as it is the one that counts when
             # the notebook runs.
             for cell in reversed(nb.cells):
@@ -136,7 +162,8 @@ class Rebuild(preprocessors.NbGraderPreprocessor):
                     self._flag(f"the tags of {name} were dropped")
                 if name in missing:
                     missing.remove(name)
-                    self._compare(cell, said, official[name], metadata[name])
+                    if self._compare(cell, said, official[name], metadata[name]):
+                        edited.append((cell, cell.source))
                     self._restore(cell, official[name], metadata[name])
                 elif name in official:
                     self._flag(f"{name} was there more than once")
@@ -144,16 +171,21 @@ class Rebuild(preprocessors.NbGraderPreprocessor):
                     self._flag("a cell had a name that was not handed out")
             first, last = [], []
             for name in sorted(missing):
-                if "unreadable" not in nb.metadata.get(FLAGS, {}):
+                if "unreadable" not in notes:
                     self._flag(f"{name} was missing")
                 if not metadata[name]["solution"]:
                     cell = new_code_cell(id=f"missing-{len(first) + len(last)}")
                     self._restore(cell, official[name], metadata[name])
                     (last if metadata[name]["grade"] else first).append(cell)
+            if any(metadata[name]["solution"] for name in missing):
+                _keep_joined(nb, edited)
+            for cell in nb.cells:
+                if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade"):
+                    cell.source = without_installs(cell.source)
             nb.cells = [*first, *nb.cells, *last]
-        notes = nb.metadata.get(FLAGS, {})
         if self.flags:
-            notes["flags"] = list(dict.fromkeys(reversed(self.flags)))
+            found = dict.fromkeys(reversed(self.flags))
+            notes["flags"] = [*notes.get("flags", []), *found]
         if notes:
             nb.metadata[FLAGS] = notes
             nb.cells.insert(0, _for_the_student(notes))
@@ -170,8 +202,10 @@ class Rebuild(preprocessors.NbGraderPreprocessor):
         forged = [key for key in SAID if key in metadata and said.get(key) != metadata[key]]
         if forged:
             self._flag(f"the metadata of {name} had been changed: {', '.join(forged)}")
-        if not metadata["solution"] and cell.source != self._handed_out(official):
+        edited = not metadata["solution"] and cell.source != self._handed_out(official)
+        if edited:
             self._flag(f"{name} had been edited")
+        return edited and cell.cell_type == official.cell_type == "code"
 
     def _handed_out(self, official):
         """The source of a cell as students got it, without the hidden tests."""
@@ -189,6 +223,31 @@ class Rebuild(preprocessors.NbGraderPreprocessor):
             cell.pop("execution_count", None)
         if not metadata["solution"]:
             cell.source = official.source
+
+
+def _keep_joined(nb, edited):
+    """Where an answer is missing it may have been joined to a cell that comes back as handed out.
+
+    So what had been made of these cells is run as well, as the student's own code.
+    """
+    for cell, source in edited:
+        place = next(k for k, each in enumerate(nb.cells) if each is cell)
+        nb.cells.insert(place, new_code_cell(source, id=f"joined-{place}"))
+
+
+INSTALL = re.compile(
+    r"^(\s*)([%!](?:\{?[\w./]+\}?\s+-m\s+)?(?:pip3?|conda|mamba|uv)\b(?:.*\\\n)*.*)$", re.MULTILINE
+)
+
+
+def without_installs(source):
+    """Code with installations commented out: there is no network, and finding out takes time."""
+
+    def comment(found):
+        line = re.sub(r"\s*\\\n\s*", " ", found[2])
+        return f"{found[1]}pass  # not run while grading: {line}"
+
+    return INSTALL.sub(comment, source)
 
 
 def _said(cell):
@@ -221,6 +280,8 @@ def _for_the_student(notes):
     lines = []
     if "unreadable" in notes:
         lines.append(f"**{notes['unreadable']}** It was graded as an empty notebook.")
+    if "undecided" in notes:
+        lines.append(f"**{notes['undecided']}**")
     lines += [f"- {flag}" for flag in notes.get("flags", [])]
     return new_markdown_cell("\n".join(["Notes from grading:", "", *lines]), id="notes")
 

@@ -57,6 +57,9 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
+    # There is no network, and pip would try for eight seconds.
+    "PIP_NO_INDEX": "1",
+    "PIP_RETRIES": "0",
 }
 
 REMEDY = """\

@@ -19,11 +19,15 @@ from nbgrader.api import Gradebook
 from sqlalchemy.exc import SAWarning
 
 from instnorm_checks import SEED
-from instnorm_judge import sandbox, whole_class
+from instnorm_judge import sandbox, workers
 from instnorm_judge.assignments import source_notebook
-from instnorm_judge.one_submission import Plan, Submission
+from instnorm_judge.course import Course
+from instnorm_judge.hand_ins import Submission
+from instnorm_judge.ledger import NOTE
+from instnorm_judge.one_submission import Plan
 from instnorm_judge.results import results
-from instnorm_judge.whole_class import NOTE, Course, autograde, in_this_process, on_this_machine
+from instnorm_judge.whole_class import autograde
+from instnorm_judge.workers import in_this_process, on_this_machine
 
 try:
     sandbox.require()
@@ -61,7 +65,10 @@ def run(course, command, *arguments, **options):
 
 def judge(course, *arguments):
     result = run(course, "instnorm-judge", "autograde", ASSIGNMENT, *arguments)
-    assert result.returncode == 0, result.stderr[-4000:]
+    # dan handed in no notebook, which is said.
+    assert result.returncode == 1, result.stderr[-4000:]
+    assert "dan: The file handed in is no Jupyter notebook (JSONDecodeError)." in result.stderr
+    assert result.stderr.count("\n  ") == 1
     return result.stdout
 
 
@@ -116,6 +123,10 @@ def judged(handed_in, tmp_path_factory):
 
 def copy(course, folder):
     return Path(shutil.copytree(course, folder / "course"))
+
+
+def done(run):
+    return run.graded, run.before, run.failed
 
 
 def gradebook_of(course):
@@ -182,7 +193,7 @@ def test_what_is_no_notebook_has_a_mark_and_a_reason(judged):
 def test_only_what_has_changed_is_graded_again(judged, plain, here, tmp_path):
     course = copy(judged, tmp_path)
     there = here(course)
-    assert autograde(there, ASSIGNMENT, in_this_process) == (0, len(CLASS), [])
+    assert done(autograde(there, ASSIGNMENT, in_this_process)) == (0, len(CLASS), [])
     assert gradebook_of(course) == plain
 
     cell = "instance-norm"
@@ -191,7 +202,9 @@ def test_only_what_has_changed_is_graded_again(judged, plain, here, tmp_path):
         gradebook.db.commit()
     file = f"{ASSIGNMENT}/{ASSIGNMENT}.ipynb"
     shutil.copy(course / "submitted/ada" / file, course / "submitted/ben" / file)
-    assert autograde(there, ASSIGNMENT, in_this_process) == (1, len(CLASS) - 1, [])
+    run = autograde(there, ASSIGNMENT, in_this_process)
+    assert done(run) == (1, len(CLASS) - 1, [])
+    assert f"ben: marks by hand from before stand: {cell}; look again" in run.for_a_person
     marks = gradebook_of(course)["ben"][2]
     assert marks[ASSIGNMENT, cell] == (6, 5.5, True)  # what a person gave stays, to be looked at
     assert set(gradebook_of(course)) == set(plain)
@@ -225,9 +238,9 @@ def test_killed_and_continued_while_workers_die(handed_in, plain, here, tmp_path
             killed.append(worker.pid)
 
     there = here(course)
-    done = autograde(there, ASSIGNMENT, on_this_machine(2), progress=kill_a_worker)
+    run = autograde(there, ASSIGNMENT, on_this_machine(2), progress=kill_a_worker)
     assert len(set(killed)) == 2
-    assert done == (len(CLASS) - before, before, [])
+    assert done(run) == (len(CLASS) - before, before, [])
     assert gradebook_of(course) == plain
 
 
@@ -313,9 +326,9 @@ class Deadly:
 
 
 def test_a_submission_is_given_up_when_its_workers_die(monkeypatch):
-    monkeypatch.setattr(whole_class, "ATTEMPTS", 2)
-    plan = Plan(ASSIGNMENT, Deadly(), b"", "1")
-    handed = [Submission(student, {}, None) for student in ("ada", "ben")]
-    outcome = list(on_this_machine(2)(plan, handed))
+    monkeypatch.setattr(workers, "ATTEMPTS", 2)
+    handed = [Submission(student, {}) for student in ("ada", "ben")]
+    with on_this_machine(2)(Plan(Deadly(), b"", "1")) as team:
+        outcome = list(team.grade(handed))
     assert sorted(each.student for each in outcome) == ["ada", "ben"]
     assert all("lost 2 times" in each.failure for each in outcome)

@@ -1,0 +1,72 @@
+"""What being late costs: computed anew on every run, since it is no part of grading.
+
+In nbgrader_config.py:
+
+    c.LatePenalty.per_day = 0.1                            # of the points earned, each started day
+    c.LatePenalty.grace = 15                               # minutes that nobody minds
+    c.LatePenalty.extensions = {"the-algorithm": {"ada": 2}}   # days
+"""
+
+import math
+from datetime import timedelta
+
+from nbgrader import preprocessors
+from nbgrader.api import Gradebook
+from nbgrader.plugins import BasePlugin
+from nbgrader.utils import parse_utc
+from traitlets import Dict, Float, Type
+
+DAY = 86400  # seconds
+
+
+class LatePenalty(BasePlugin):
+    """nbgrader's plugin for late penalties: a share of the points for each day."""
+
+    per_day = Float(0.0, help="share of the points earned that a started day costs").tag(
+        config=True
+    )
+    grace = Float(0.0, help="minutes after the due date that cost nothing").tag(config=True)
+    at_most = Float(1.0, help="share of the points that lateness can cost").tag(config=True)
+    extensions = Dict(help="assignment -> student -> days after the due date").tag(config=True)
+
+    def late_submission_penalty(self, student_id, score, total_seconds_late):
+        seconds = total_seconds_late - 60 * self.grace
+        if seconds <= 0:
+            return None
+        return score * min(self.per_day * math.ceil(seconds / DAY), self.at_most, 1.0)
+
+
+class AssignLatePenalties(preprocessors.AssignLatePenalties):
+    """nbgrader's, with extensions that stand in the settings."""
+
+    plugin_class = Type(LatePenalty, klass=BasePlugin).tag(config=True)
+
+    def preprocess(self, nb, resources):
+        about = resources["nbgrader"]
+        with Gradebook(about["db_url"]) as gradebook:
+            self.assign(gradebook.find_submission(about["assignment"], about["student"]))
+            gradebook.db.commit()
+        return nb, resources
+
+    def assign(self, submission):
+        """Set the extension and the penalties of a submission in the gradebook."""
+        self.init_plugin()
+        extensions = getattr(self.plugin_inst, "extensions", {}).get(submission.assignment.name, {})
+        if submission.student_id in extensions:
+            submission.extension = timedelta(days=extensions[submission.student_id])
+        late = submission.total_seconds_late
+        for notebook in submission.notebooks:
+            penalty = late > 0 and self.plugin_inst.late_submission_penalty(
+                submission.student_id, notebook.score, late
+            )
+            penalty = min(max(penalty, 0), notebook.score) if penalty else None
+            if notebook.late_submission_penalty != penalty:
+                notebook.late_submission_penalty = penalty
+
+
+def time_of(text):
+    """The time in a timestamp.txt, without a zone, in UTC; None if it is no time."""
+    try:
+        return parse_utc(text)
+    except Exception:  # whatever dateutil makes of nonsense
+        return None
