@@ -3,16 +3,19 @@
     check("instance-norm", instance_norm)    try a function on the public cases
     grade("instance-norm", instance_norm)    the same on public and hidden cases
 
-Both print a report and return the points earned. The function is only ever called by value, with
-copies of arrays, numbers and words, so it may as well be a proxy for one in another process.
-References, expected values and hidden inputs are never handed to it, other than as the arguments of
-a call.
+Both show a report and return the points earned; `report` gives it as text and HTML instead. The
+function is only ever called by value, with copies of arrays, numbers and words, so it may as well
+be a proxy for one in another process. References, expected values and hidden inputs are never
+handed to it, other than as the arguments of a call.
+
+What fails here, rather than in the function, is an InternalError: loud, and no mark.
 """
 
 import copy
 import difflib
 import os
 import secrets
+import sys
 
 from . import (
     depth,
@@ -26,10 +29,23 @@ from . import (
     the_family,
 )
 from .engine.diagnosis import examine
-from .engine.mark import MIME, Mark, mark_of
-from .engine.report import not_a_function, render
+from .engine.faults import InternalError
+from .engine.mark import MIME, Mark
+from .engine.report import Report, not_a_function, report_on
 
-__all__ = ["EXERCISES", "MIME", "Mark", "check", "exercise", "grade", "grading_seed", "public_case"]
+__all__ = [
+    "EXERCISES",
+    "MIME",
+    "InternalError",
+    "Mark",
+    "Report",
+    "check",
+    "exercise",
+    "grade",
+    "grading_seed",
+    "public_case",
+    "report",
+]
 
 # The assignments, in the order of the book.
 ASSIGNMENTS = (
@@ -49,8 +65,11 @@ SEED = "INSTNORM_GRADING_SEED"
 
 
 def check(exercise_id, function):
-    """Try `function` on the public cases; print a report and return the points earned."""
-    return _examine(exercise(exercise_id), function, seed=None)
+    """Try `function` on the public cases; show a report and return the points earned.
+
+    Raises InternalError where the check itself fails: there is no mark then.
+    """
+    return _show(report(exercise_id, function))
 
 
 def grade(exercise_id, function):
@@ -58,7 +77,18 @@ def grade(exercise_id, function):
 
     Raises ValueError when that is set to anything but a whole number of 0 or more.
     """
-    return _examine(exercise(exercise_id), function, grading_seed())
+    return _show(report(exercise_id, function, seed=grading_seed()))
+
+
+def report(exercise_id, function, *, seed=None):
+    """The Report on `function`: its `text`, its `html` and its `mark`. Nothing is shown.
+
+    Hidden cases are tried where a `seed` for them is given. Raises InternalError, as `check` does.
+    """
+    asked = exercise(exercise_id)
+    if not callable(function):
+        return not_a_function(asked, function)
+    return report_on(examine(asked, function, seed))
 
 
 def public_case(exercise_id, aspect, k=0):
@@ -88,10 +118,12 @@ def grading_seed():
     return int(text)
 
 
-def _examine(exercise, function, seed):
-    if not callable(function):
-        print(not_a_function(exercise, function))
-        return Mark(0, {"exercise": exercise.id, "points": 0.0, "of": exercise.points})
-    examination = examine(exercise, function, seed)
-    print(render(examination))
-    return mark_of(examination)
+def _show(report):
+    """Show a report, richly where a notebook is looking on; its mark."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if hasattr(shell, "kernel"):
+        ipython.display.display(report)
+    else:
+        print(report.text)
+    return report.mark

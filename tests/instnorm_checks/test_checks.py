@@ -4,11 +4,13 @@ A report is what the student reads, so the tests read it too.
 """
 
 import ast
+import contextlib
 import dataclasses
 import importlib
 import re
 import sys
 import warnings
+from importlib import metadata
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from instnorm_checks import (
     ASSIGNMENTS,
     EXERCISES,
     MIME,
+    InternalError,
     check,
     exercise,
     grade,
@@ -338,7 +341,8 @@ def test_an_outcome_is_kept_only_if_it_is_small_and_will_come_again():
             return np.zeros(size)
 
         for _ in range(2):
-            case.outcome_of(ours)
+            with contextlib.suppress(InternalError):
+                case.outcome_of(ours, "the reference")
         return len(calls)
 
     assert want(100) == 1
@@ -445,8 +449,9 @@ def test_only_none_is_missing_while_a_pair_is_half_written(capsys):
 def test_full_marks_are_said_plainly(capsys):
     text, mark = report(capsys, CONTRAST, contrast_scores, grade)
     assert mark == 6
-    assert "contrast-scores: 6 of 6 points (public and hidden cases, seed 7)" in text
-    assert "missed" not in text
+    cases = f"public and hidden cases, seed 7; instnorm {metadata.version('instnorm')}"
+    assert f"contrast-scores: 6 of 6 points ({cases})" in text
+    assert "\N{BALLOT X}" not in text
 
 
 def numbers(text):

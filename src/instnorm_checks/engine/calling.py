@@ -17,6 +17,8 @@ import numpy as np
 
 import instnorm
 
+from .faults import InternalError, told
+
 # Where code lives that is not the student's.
 LIBRARIES = (
     *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
@@ -57,31 +59,84 @@ def call(function, arguments, returns):
     alone goes through: it is how a time-out, or the student's own stop button, ends an endless
     loop. Warnings and what is written to stderr are dropped, since they say nothing about the
     result.
+
+    Raises InternalError if it is not the student's code that failed, but a proxy for it.
     """
+    attempt = _attempt(function, arguments)
+    changed = _changed(attempt.given, arguments)
+    if attempt.error is None:
+        parts = _parts(attempt.result, returns, attempt.printed)
+        return Outcome(parts, None, changed, attempt.printed, attempt.busy)
+    # A proxy for a function in another process raises what was raised there, and says where in
+    # `frames`. What it raises without is a fault of its own.
+    if hasattr(function, "lane") and not hasattr(attempt.error, "frames"):
+        raise InternalError(
+            f"the call of your function, in another process, raised {told(attempt.error)}"
+        ) from attempt.error
+    return Outcome((), _failure(attempt.error), changed, attempt.printed)
+
+
+def call_ours(what, function, arguments, returns, raises=(), secret=False):
+    """Call a function that is not a student's: the reference, or a misconception.
+
+    What it raises is an outcome where `raises` allows it, and otherwise an InternalError, which
+    says that `what` raised it; without its message if that is `secret`.
+    """
+    attempt = _attempt(function, arguments)
+    changed = _changed(attempt.given, arguments)
+    if attempt.error is None:
+        parts = _parts(attempt.result, returns, attempt.printed)
+        return Outcome(parts, None, changed, attempt.printed, attempt.busy)
+    if not isinstance(attempt.error, raises):
+        raise InternalError(f"{what} raised {told(attempt.error, secret)}") from attempt.error
+    return Outcome((), _failure(attempt.error), changed, attempt.printed)
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    given: dict
+    result: object
+    error: BaseException | None
+    printed: str
+    busy: float
+
+
+def _attempt(function, arguments):
     given = {
         name: value.copy() if isinstance(value, np.ndarray) else value
         for name, value in arguments.items()
     }
-    printed = io.StringIO()
-    try:
-        with (
-            warnings.catch_warnings(),
-            np.errstate(all="ignore"),
-            redirect_stdout(printed),
-            redirect_stderr(io.StringIO()),
-        ):
-            warnings.simplefilter("ignore")
-            start = time.thread_time()
+    printed, result, error = io.StringIO(), None, None
+    with (
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+        redirect_stdout(printed),
+        redirect_stderr(io.StringIO()),
+    ):
+        warnings.simplefilter("ignore")
+        start = processor_seconds()
+        try:
             result = function(*given.values())
-            # A proxy for a function in another process says how long that was busy.
-            busy = getattr(function, "busy", max(time.thread_time() - start, 1e-6))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        return Outcome((), _failure(error), _changed(given, arguments), printed.getvalue())
-    parts = _parts(result, returns, printed.getvalue())
-    changed = _changed(given, arguments)
-    return Outcome(parts, None, changed, printed.getvalue(), busy)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as raised:
+            error = raised
+        spent = max(processor_seconds() - start, 1e-6)
+    # A proxy for a function in another process says how long that was busy.
+    busy = getattr(function, "busy", spent)
+    return _Attempt(given, result, error, printed.getvalue(), busy)
+
+
+def processor_seconds():
+    """Seconds that this thread has computed; where no such clock is, the next best one.
+
+    A browser has no clock for threads.
+    """
+    for name in ("thread_time", "process_time", "perf_counter"):
+        clock = getattr(time, name, None)
+        if clock is not None:
+            return clock()
+    raise InternalError("this Python has no clock")
 
 
 def _changed(given, arguments):
@@ -133,8 +188,7 @@ def _describe(value):
 
 
 def _failure(error):
-    # A proxy for a function in another process raises what was raised there, and says where in
-    # `frames`. Here, the first frame is `call` itself.
+    # The first frame is `_attempt` itself.
     frames = getattr(error, "frames", traceback.extract_tb(error.__traceback__)[1:])
     own = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)] or frames
     lines = [f"line {frame.lineno}: {(frame.line or '').strip()}" for frame in own[-6:]]

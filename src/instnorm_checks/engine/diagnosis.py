@@ -12,9 +12,10 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from .calling import Outcome, call
+from .calling import Outcome, call, call_ours
 from .compare import agree
 from .exercise import Arguments, Aspect, Exercise, Misconception
+from .faults import InternalError, told
 from .pace import speed_of
 
 # How many aspects are kept, each with one seed: those of all exercises, with three. And the bytes
@@ -32,14 +33,18 @@ class Case:
     returns: tuple[str, ...]
     _outcomes: dict[Callable, Outcome] = field(default_factory=dict, repr=False)
 
-    def outcome_of(self, ours):
-        """What the reference or a misconception makes of it, called once and then remembered."""
+    def outcome_of(self, ours, what, raises=()):
+        """What a function of ours makes of it, called once and then remembered.
+
+        Raises InternalError, which says that it was `what`, if that raises anything but what the
+        aspect or `raises` allows.
+        """
         if ours in self._outcomes:
             return self._outcomes[ours]
-        outcome = call(ours, self.arguments, self.returns)
-        # A want of memory says nothing about the next time.
-        lasting = not (outcome.failure and issubclass(outcome.failure.type, MemoryError))
-        if lasting and _size(self.arguments.values()) + _size(outcome.parts) <= BYTES_KEPT:
+        what = f"{what}, in a {'hidden' if self.hidden else 'public'} case of {self.aspect.name!r},"
+        raises = (*_types(self.aspect.raises), *_types(raises))
+        outcome = call_ours(what, ours, self.arguments, self.returns, raises, self.hidden)
+        if _size(self.arguments.values()) + _size(outcome.parts) <= BYTES_KEPT:
             _freeze(outcome.parts)
             self._outcomes[ours] = outcome
         return outcome
@@ -100,7 +105,22 @@ class Examination:
 
 
 def examine(exercise: Exercise, function: Callable, seed: int | None = None) -> Examination:
-    """Try `function` on the public cases and, given a seed, on hidden ones too."""
+    """Try `function` on the public cases and, given a seed, on hidden ones too.
+
+    Raises InternalError where something of ours fails: the reference, a case, a clock, a
+    misconception. Nobody gains or loses a point by that.
+    """
+    try:
+        return _examine(exercise, function, seed)
+    except InternalError as fault:
+        seeded = "" if seed is None else f" (seed {seed})"
+        raise InternalError(f"{fault.reason}{seeded}", exercise.id) from fault.__cause__
+    except Exception as error:
+        reason = f"the harness raised {told(error, secret=seed is not None)}"
+        raise InternalError(reason, exercise.id) from error
+
+
+def _examine(exercise, function, seed):
     trials = tuple(_try(exercise, function, case) for case in _cases(exercise, seed))
     missed = [trial for trial in trials if not trial.passed]
     named = _explain(exercise, missed)
@@ -110,26 +130,49 @@ def examine(exercise: Exercise, function: Callable, seed: int | None = None) -> 
 
 
 def _try(exercise, function, case):
+    expected = _expected(exercise, case)
     outcome = call(function, case.arguments, exercise.returns)
-    expected = case.outcome_of(exercise.reference)
     speed, pace = None, case.aspect.pace
     if pace and same(case.aspect, outcome, expected):
         speed = speed_of(function, outcome, pace, case.arguments, exercise.returns)
     return Trial(case, outcome, expected, speed)
 
 
-def same(aspect, outcome, other):
-    """Whether two outcomes are equal in everything that the aspect judges."""
-    if outcome.failure or other.failure:
-        return bool(outcome.failure and other.failure) and (
-            outcome.failure.type is other.failure.type
-        )
+def _expected(exercise, case):
+    """What the reference makes of a case: arrays of numbers, or a refusal."""
+    outcome = case.outcome_of(exercise.reference, "the reference")
+    for part in outcome.parts:
+        # A NaN that is expected would make a right answer of NaN.
+        if isinstance(part, str) or not np.isfinite(part).all():
+            raise InternalError(
+                f"the reference gave no finite array in a case of {case.aspect.name!r}"
+            )
+    return outcome
+
+
+def same(aspect, outcome, expected):
+    """Whether an outcome is equal to one of ours in everything that the aspect judges.
+
+    A subclass of an exception counts as that exception.
+    """
+    if outcome.failure or expected.failure:
+        return bool(outcome.failure and expected.failure) and _counts_as(outcome, expected, aspect)
     for k in aspect.judges:
-        if not agree(outcome.parts[k], other.parts[k]):
+        if not agree(outcome.parts[k], expected.parts[k]):
             return False
-        if aspect.strict and outcome.parts[k].dtype != other.parts[k].dtype:
+        if aspect.strict and outcome.parts[k].dtype != expected.parts[k].dtype:
             return False
-    return not aspect.strict or outcome.changed == other.changed
+    return not aspect.strict or outcome.changed == expected.changed
+
+
+def _counts_as(outcome, expected, aspect):
+    ours = expected.failure.type
+    declared = next((kind for kind in _types(aspect.raises) if issubclass(ours, kind)), ours)
+    return issubclass(outcome.failure.type, declared)
+
+
+def _types(raises):
+    return raises if isinstance(raises, tuple) else (raises,)
 
 
 def _cases(exercise, seed):
@@ -147,7 +190,14 @@ def _drawn(exercise, k, seed):
         return public
     # A stream of its own for each aspect: adding a case to one leaves the others alone.
     stream = zlib.crc32(f"{exercise.id}/{aspect.name}".encode())
-    hidden = tuple(aspect.hidden(np.random.default_rng([seed, stream])))
+    try:
+        hidden = tuple(aspect.hidden(np.random.default_rng([seed, stream])))
+    except Exception as error:
+        raise InternalError(
+            f"the hidden cases of {aspect.name!r} raised {told(error, secret=True)}"
+        ) from error
+    if not hidden:
+        raise InternalError(f"{aspect.name!r} has no hidden cases")
     for arguments in hidden:
         _freeze(arguments.values())
     return public + tuple(Case(aspect, each, True, exercise.returns) for each in hidden)
@@ -205,12 +255,18 @@ def _reach(exercise, wrong, missed, lost):
         return [a for a, trials in missed.items() if all(_resembles(wrong, t) for t in trials)]
     reached, evidence = [], False
     for aspect, trials in missed.items():
-        outcomes = [trial.case.outcome_of(wrong.implementation) for trial in trials]
+        outcomes = [_pretended(wrong, trial) for trial in trials]
         if all(same(t.aspect, t.outcome, o) for t, o in zip(trials, outcomes, strict=True)):
             reached.append(aspect)
             # That both crash is no evidence by itself.
             evidence = evidence or any(outcome.failure is None for outcome in outcomes)
     return reached if evidence else []
+
+
+def _pretended(wrong, trial):
+    """What a misconception makes of the case of a trial."""
+    what = f"the misconception {wrong.name!r}"
+    return trial.case.outcome_of(wrong.implementation, what, wrong.raises)
 
 
 def _is_as_slow(wrong, trial):
@@ -243,7 +299,10 @@ def _broken_properties(exercise, function, missed):
     def run(**replaced):
         arguments = {**trial.arguments, **replaced}
         outcome = call(function, arguments, exercise.returns)
-        expected = call(exercise.reference, arguments, exercise.returns)
+        what = f"the reference, in a property of a case of {trial.aspect.name!r},"
+        expected = call_ours(
+            what, exercise.reference, arguments, exercise.returns, secret=trial.hidden
+        )
         if [np.shape(part) for part in outcome.parts] != [part.shape for part in expected.parts]:
             raise _CannotTell
         return outcome.parts

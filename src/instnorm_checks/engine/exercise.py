@@ -6,8 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 # The arguments of one call, by name and in order: arrays, numbers, True and False, and words. The
-# function is called with the values only, by position. Where the reference raises an exception, a
-# right answer raises one of the same type.
+# function is called with the values only, by position.
 Arguments = Mapping[str, np.ndarray | float | str]
 
 # Of a misconception that fails every aspect of its exercise.
@@ -37,6 +36,9 @@ class Aspect:
     judges: tuple[int, ...] = (0,)  # which of the returned arrays are compared
     strict: bool = False  # also: the reference's dtype, and no argument changed
     pace: Pace | None = None  # also: right answers are timed
+    # What the reference raises in some of the cases. There a right answer raises it too, or a
+    # subclass of it. Anything else that the reference raises is a fault of ours.
+    raises: type[Exception] | tuple[type[Exception], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,8 @@ class Misconception:
     # Where the answer is right and too slow: from how many times as fast as the naive version, to
     # how many, it is this idea that makes it so.
     speeds: tuple[float, float] | None = None
+    # What the implementation raises in some cases, besides what the aspect allows.
+    raises: type[Exception] | tuple[type[Exception], ...] = ()
 
 
 @dataclass(frozen=True)

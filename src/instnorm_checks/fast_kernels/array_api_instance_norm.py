@@ -96,12 +96,13 @@ PORTABLE_ASPECTS = (
         public=tuple(some_dtypes(np.random.default_rng(8))),
         hidden=some_dtypes,
         strict=True,
+        raises=TypeError,
     ),
 )
 
 
-def not_portable(name, says, loses, **change):
-    return Misconception(name, says, portable(**change), loses)
+def not_portable(name, says, loses, raises=(), **change):
+    return Misconception(name, says, portable(**change), loses, raises=raises)
 
 
 PORTABLE = Exercise(
@@ -117,6 +118,7 @@ PORTABLE = Exercise(
             "last axis then, and a signal has no axis 3 at all. x.ndim says how many there are.",
             ("any-rank",),
             axes=lambda x: (2, 3),
+            raises=np.exceptions.AxisError,
         ),
         not_portable(
             "the-last-two-axes",

@@ -247,6 +247,7 @@ THERE = Exercise(
             "to the variables. What shape lets (C,) meet the middle axis?",
             there(rule=lambda xhat, gamma, beta: gamma * xhat + beta),
             ALL,
+            raises=ValueError,
         ),
         Misconception(
             "eps-outside-the-root",

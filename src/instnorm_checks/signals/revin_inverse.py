@@ -248,6 +248,7 @@ BACK = Exercise(
             "belong to the variables.",
             back(affine=lambda y, gamma, beta: (y - beta) / gamma),
             ALL,
+            raises=ValueError,
         ),
         Misconception(
             "eps-outside-the-root",

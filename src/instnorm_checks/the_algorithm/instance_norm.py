@@ -121,6 +121,7 @@ VECTORISED = Exercise(
             "gain axes on the right?",
             affine_by(on_the_last_axis),
             ALL,
+            raises=ValueError,
         ),
         Misconception(
             "gamma-per-image",
@@ -128,6 +129,7 @@ VECTORISED = Exercise(
             "each image has its own pair. They belong to the channels, the second axis.",
             affine_by(per_image),
             ALL,
+            raises=ValueError,
         ),
     ),
     properties=IMAGE_PROPERTIES,

@@ -155,6 +155,7 @@ GROUP_ASPECTS = (
         "num_groups must divide C: otherwise the function raises ValueError.",
         public=tuple(divisions(np.random.default_rng(10))),
         hidden=divisions,
+        raises=ValueError,
     ),
     Aspect(
         "eps",
@@ -243,6 +244,7 @@ GROUPS = Exercise(
             "NumPy lines shapes up from the right: (C,) needs two axes of length 1 on its right.",
             group_affine_by(lambda y, gamma, beta, num_groups: on_the_last_axis(y, gamma, beta)),
             ALL,
+            raises=ValueError,
         ),
         Misconception(
             "cuts-through-channels",
