@@ -161,7 +161,7 @@ class Execute(preprocessors.Execute):
 
     def _test(self, cell):
         self.names.notebook.start_clock()
-        cell.outputs = trusted.run(cell.source, self.names)
+        cell.outputs = trusted.run(cell.source, self.names, self.log)
 
     def _given(self, cell):
         """Code that was handed out locked, such as imports: the tests may rely on it too.

@@ -15,7 +15,8 @@ class SaveAutoGrades(preprocessors.SaveAutoGrades):
 
     nbgrader gives full points to a test cell that ran without an error, or did not run at all,
     and none to one that wrote to stderr. Here a test cell scores what its mark says, and nothing
-    without a mark; what it wrote to stderr does not matter.
+    without a mark; what it wrote to stderr does not matter. Where the check itself failed there
+    are no points, and a person has to give them.
     """
 
     def preprocess(self, nb, resources):
@@ -32,10 +33,23 @@ class SaveAutoGrades(preprocessors.SaveAutoGrades):
             self.assignment_id,
             self.student_id,
         )
-        grade.auto_score = score(cell)
+        fault = internal_error(cell)
+        if fault:
+            self.log.error("%s waits for a person: %s", grade.name, fault)
+        grade.auto_score = None if fault else score(cell)
         # A person has graded this before, or has to: the machine could not.
-        grade.needs_manual_grade = grade.manual_score is not None or self.for_a_person
+        by_hand = self.for_a_person or fault is not None
+        grade.needs_manual_grade = grade.manual_score is not None or by_hand
         self.gradebook.db.commit()
+
+
+def internal_error(cell):
+    """Why the check of an executed test cell itself failed; None if it did not."""
+    for output in cell.outputs:
+        about = output.get("data", {}).get(MIME)
+        if isinstance(about, dict) and about.get("internal_error"):
+            return str(about["internal_error"])
+    return None
 
 
 def score(cell):

@@ -126,6 +126,9 @@ def _read(path, misconceptions, flags):
             continue  # only what a test cell says is ours
         for output in cell.get("outputs", []):
             mark = output.get("data", {}).get(MIME)
-            if isinstance(mark, dict) and mark.get("exercise") == about.get("grade_id"):
+            if isinstance(mark, dict) and mark.get("internal_error"):
+                fault = mark["internal_error"]
+                flags.append(f"{about['grade_id']} has no mark, for its check failed: {fault}")
+            elif isinstance(mark, dict) and mark.get("exercise") == about.get("grade_id"):
                 names = mark.get("misconceptions", [])
                 misconceptions[about["grade_id"]] = tuple(str(name) for name in names)

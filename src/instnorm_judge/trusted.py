@@ -7,21 +7,25 @@ Names that it does not define itself are looked up in the student's notebook (`r
 import ast
 import builtins
 import io
+import logging
 import os
 import tempfile
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 from nbformat.v4 import new_output
 
+from instnorm_checks import MIME, InternalError
+
 from .remote import Lost, Stopped
 
 MAX_TEXT = 100_000  # characters of a report
 
 
-def run(source, names):
+def run(source, names, log=logging.getLogger(__name__)):
     """Run a test cell; its outputs, as a notebook has them. Raises `Lost` if the kernel is lost.
 
-    An exception becomes an output without its traceback: that would show the test.
+    An exception becomes an output without its traceback: that would show the test. Where the
+    checks themselves fail, the output says so in the place of a mark, and `log` gets it all.
     """
     printed, outputs = io.StringIO(), []
     try:
@@ -38,6 +42,10 @@ def run(source, names):
         )
     except Lost:
         raise
+    except InternalError as fault:
+        log.error("%s", fault, exc_info=fault)
+        print(_excuse(fault), file=printed)
+        outputs.append(_fault(fault))
     except BaseException as failure:
         outputs.append(error(type(failure).__name__, f"{type(failure).__name__}: {failure}"))
     if printed.getvalue():
@@ -49,6 +57,19 @@ def run(source, names):
 def error(name, message):
     """An error output that says one thing."""
     return new_output("error", ename=name, evalue=message, traceback=[message])
+
+
+def _excuse(fault):
+    return (
+        f"{fault.exercise}: the check itself failed, which is not your answer's fault. It gives no "
+        "points and takes none; a person will look at this exercise."
+    )
+
+
+def _fault(fault):
+    """What stands in the place of a mark where there can be none."""
+    data = {MIME: {"exercise": fault.exercise, "internal_error": fault.reason}}
+    return new_output("execute_result", {"text/plain": "no mark", **data}, execution_count=None)
 
 
 def _value(source, names):
