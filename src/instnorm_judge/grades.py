@@ -3,7 +3,7 @@
 import math
 
 from nbgrader import preprocessors
-from nbgrader.utils import is_solution
+from nbgrader.utils import is_grade, is_solution
 
 from instnorm_checks import MIME
 
@@ -21,6 +21,14 @@ class SaveAutoGrades(preprocessors.SaveAutoGrades):
 
     def preprocess(self, nb, resources):
         self.for_a_person = bool({"not_graded", "undecided"} & set(nb.metadata.get(FLAGS, {})))
+        faults = [
+            f"no mark for {cell.metadata.nbgrader.grade_id}, whose check itself failed: {fault}"
+            for cell in nb.cells
+            if is_grade(cell) and (fault := internal_error(cell))
+        ]
+        if faults:
+            self.log.error("\n".join(faults))
+            nb.metadata[FLAGS] = {**nb.metadata.get(FLAGS, {}), "check_failed": "; ".join(faults)}
         return super().preprocess(nb, resources)
 
     def _add_score(self, cell, resources):
@@ -33,19 +41,17 @@ class SaveAutoGrades(preprocessors.SaveAutoGrades):
             self.assignment_id,
             self.student_id,
         )
-        fault = internal_error(cell)
-        if fault:
-            self.log.error("%s waits for a person: %s", grade.name, fault)
-        grade.auto_score = None if fault else score(cell)
+        failed = internal_error(cell) is not None
+        grade.auto_score = None if failed else score(cell)
         # A person has graded this before, or has to: the machine could not.
-        by_hand = self.for_a_person or fault is not None
+        by_hand = self.for_a_person or failed
         grade.needs_manual_grade = grade.manual_score is not None or by_hand
         self.gradebook.db.commit()
 
 
 def internal_error(cell):
     """Why the check of an executed test cell itself failed; None if it did not."""
-    for output in cell.outputs:
+    for output in cell.get("outputs", []):
         about = output.get("data", {}).get(MIME)
         if isinstance(about, dict) and about.get("internal_error"):
             return str(about["internal_error"])

@@ -140,7 +140,7 @@ def _outcome(root, db_url):
 
 def _remarks(notebook):
     notes = json.loads(notebook)["metadata"].get(rebuild.FLAGS, {})
-    return [notes[key] for key in ("unreadable", "undecided", "not_graded") if key in notes]
+    return [notes[key] for key in rebuild.REMARKS if key in notes]
 
 
 class _Lines(logging.Handler):

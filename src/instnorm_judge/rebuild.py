@@ -21,6 +21,8 @@ from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
 from nbgrader.utils import parse_utc
 
 FLAGS = "instnorm_judge"  # key of our notes in the notebook's metadata
+# Of these notes, the ones that a person has to see.
+REMARKS = "unreadable", "undecided", "not_graded", "check_failed"
 
 # What is parsed takes up to twenty times the memory, and to make a page of it takes time: a second
 # for ten thousand characters, and for text that is meant badly the square of that.

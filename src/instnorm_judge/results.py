@@ -13,7 +13,7 @@ from nbgrader.api import Gradebook
 
 from instnorm_checks import EXERCISES, MIME
 
-from .rebuild import FLAGS
+from .rebuild import FLAGS, REMARKS
 
 
 @dataclass(frozen=True)
@@ -119,16 +119,13 @@ def _read(path, misconceptions, flags):
         flags.append("the graded notebook can't be read")
         return
     flags += [str(flag) for flag in notes.get("flags", [])]
-    flags += [str(notes[key]) for key in ("unreadable", "not_graded") if key in notes]
+    flags += [str(notes[key]) for key in REMARKS if key in notes]
     for cell in cells:
         about = cell.get("metadata", {}).get("nbgrader", {})
         if not about.get("grade") or about.get("solution"):
             continue  # only what a test cell says is ours
         for output in cell.get("outputs", []):
             mark = output.get("data", {}).get(MIME)
-            if isinstance(mark, dict) and mark.get("internal_error"):
-                fault = mark["internal_error"]
-                flags.append(f"{about['grade_id']} has no mark, for its check failed: {fault}")
-            elif isinstance(mark, dict) and mark.get("exercise") == about.get("grade_id"):
+            if isinstance(mark, dict) and mark.get("exercise") == about.get("grade_id"):
                 names = mark.get("misconceptions", [])
                 misconceptions[about["grade_id"]] = tuple(str(name) for name in names)

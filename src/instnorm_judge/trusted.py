@@ -18,10 +18,11 @@ from instnorm_checks import MIME, InternalError
 
 from .remote import Lost, Stopped
 
+LOG = logging.getLogger(__name__)
 MAX_TEXT = 100_000  # characters of a report
 
 
-def run(source, names, log=logging.getLogger(__name__)):
+def run(source, names, log=LOG):
     """Run a test cell; its outputs, as a notebook has them. Raises `Lost` if the kernel is lost.
 
     An exception becomes an output without its traceback: that would show the test. Where the

@@ -1,5 +1,6 @@
 """A class graded by many workers: the gradebook that plain nbgrader makes, whatever happens."""
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -18,8 +19,8 @@ import pytest
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import SAWarning
 
-from instnorm_checks import SEED
-from instnorm_judge import sandbox, workers
+from instnorm_checks import EXERCISES, SEED
+from instnorm_judge import class_report, sandbox, workers
 from instnorm_judge.assignments import source_notebook
 from instnorm_judge.course import Course
 from instnorm_judge.hand_ins import Submission
@@ -37,6 +38,7 @@ except sandbox.NoSandbox as refusal:
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 ASSIGNMENT = "the-algorithm"
+LOOPS = "instance-norm-loops"
 SOLUTIONS = {
     cell.metadata.nbgrader.grade_id: cell.source
     for cell in source_notebook(ROOT / f"solutions/{ASSIGNMENT}/{ASSIGNMENT}.md").cells
@@ -188,6 +190,61 @@ def test_what_is_no_notebook_has_a_mark_and_a_reason(judged):
     dan = next(each for each in outcome.submissions if each.student == "dan")
     assert dan.score == 0
     assert "no Jupyter notebook" in " ".join(dan.flags)
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """A class of two, whose first exercise has a reference that fails."""
+
+    def fails(x, eps=1e-5):
+        raise AttributeError("no such clock")
+
+    ours = dataclasses.replace(EXERCISES[LOOPS], reference=fails)
+    monkeypatch.setitem(EXERCISES, LOOPS, ours)
+
+
+@pytest.mark.usefixtures("broken")
+def test_where_a_check_itself_fails_the_mark_waits_for_a_person(handed_in, here, tmp_path):
+    """Some 10 s. The others of the notebook have their marks; log, run and report say why."""
+    course = copy(handed_in, tmp_path)
+    for student in ("cleo", "dan", "eve"):
+        shutil.rmtree(course / "submitted" / student)
+    there = here(course)
+    run = autograde(there, ASSIGNMENT, in_this_process)
+    for student, points in (("ada", 6.0), ("ben", 0.0)):
+        marks = gradebook_of(course)[student][2]
+        assert marks[ASSIGNMENT, LOOPS] == (None, None, True)
+        assert marks[ASSIGNMENT, "instance-norm"] == (points, None, False)
+        assert marks[ASSIGNMENT, "contrast-scores"] == (6.0, None, False)
+        reason = f"no mark for {LOOPS}, whose check itself failed: the reference"
+        assert any(each.startswith(f"{student}: {reason}") for each in run.for_a_person)
+        log = (course / "autograded" / student / ASSIGNMENT / "grading.log").read_text()
+        assert reason in log
+        assert "AttributeError: no such clock" in log
+    outcome = results(there.db_url, ASSIGNMENT, there.root("autograded"))
+    ada = next(each for each in outcome.submissions if each.student == "ada")
+    assert ada.to_grade_by_hand == (LOOPS,)
+    assert reason in class_report.render(outcome)
+    graded = (course / f"autograded/ada/{ASSIGNMENT}/{ASSIGNMENT}.ipynb").read_text()
+    assert "the check itself failed, which is not your answer's fault" in graded
+
+
+def test_so_it_does_in_plain_nbgrader(handed_in, tmp_path):
+    """Some 10 s, for nbgrader's own command."""
+    course = copy(handed_in, tmp_path)
+    with (course / "nbgrader_config.py").open("a") as config:
+        config.write(
+            "\nimport dataclasses\nfrom instnorm_checks import EXERCISES\n"
+            "def fails(x, eps=1e-5):\n    raise AttributeError('no such clock')\n"
+            f"ours = dataclasses.replace(EXERCISES[{LOOPS!r}], reference=fails)\n"
+            f"EXERCISES[{LOOPS!r}] = ours\n"
+        )
+    result = run(course, "nbgrader", "autograde", ASSIGNMENT, "--student", "ada")
+    assert f"no mark for {LOOPS}, whose check itself failed" in result.stderr
+    assert "AttributeError: no such clock" in result.stderr
+    marks = gradebook_of(course)["ada"][2]
+    assert marks[ASSIGNMENT, LOOPS] == (None, None, True)
+    assert marks[ASSIGNMENT, "instance-norm"] == (6.0, None, False)
 
 
 def test_only_what_has_changed_is_graded_again(judged, plain, here, tmp_path):

@@ -233,8 +233,8 @@ def _explain(exercise, missed):
             wrong.name: _reach(exercise, wrong, unexplained, lost)
             for wrong in exercise.misconceptions
         }
-        best = max(reach, key=lambda name: len(reach[name]))
-        if not reach[best]:
+        best = max(reach, key=lambda name: len(reach[name]), default=None)
+        if not reach.get(best):
             break
         for aspect in reach[best]:
             named[aspect] = exercise.misconception(best)
