@@ -48,13 +48,61 @@ RIGHT = {
     ).RIGHT.items()
 }
 
+
+def with_small_cases(exercise):
+    """The exercise, and where answers are timed a piece of the case, which is large."""
+
+    def small(case):
+        return {**case, "x": case["x"][:2, :, :16, :16]}
+
+    aspects = [
+        dataclasses.replace(
+            aspect,
+            public=tuple(map(small, aspect.public)),
+            hidden=lambda rng, hidden=aspect.hidden: map(small, hidden(rng)),
+        )
+        if aspect.pace
+        else aspect
+        for aspect in exercise.aspects
+    ]
+    return dataclasses.replace(exercise, aspects=tuple(aspects))
+
+
+TIMED = [name for name, each in EXERCISES.items() if any(a.pace for a in each.aspects)]
+SMALL = {name: with_small_cases(EXERCISES[name]) for name in TIMED}
+
 each_exercise = pytest.mark.parametrize("name", EXERCISES)
 each_seed = pytest.mark.parametrize("seed", SEEDS)
+ours_and_theirs = pytest.mark.parametrize(
+    ("name", "function"),
+    [(name, f) for name in RIGHT for f in (EXERCISES[name].reference, *RIGHT[name])],
+)
+
+
+def each_misconception(names=EXERCISES, slow=False):
+    return pytest.mark.parametrize(
+        ("name", "wrong"),
+        [
+            pytest.param(name, wrong, id=f"{name}-{wrong.name}")
+            for name in names
+            for wrong in EXERCISES[name].misconceptions
+            if bool(wrong.speeds) == slow
+        ],
+    )
 
 
 @pytest.fixture(autouse=True)
 def seed(monkeypatch):
     monkeypatch.setenv("INSTNORM_GRADING_SEED", "7")
+
+
+@pytest.fixture(autouse=True)
+def fast(request, monkeypatch):
+    """Every right answer is fast enough, except in tests that are marked: those take long."""
+    if not {"alone", "slow"}.intersection(request.keywords):
+        monkeypatch.setattr(diagnosis, "speed_of", lambda *_: np.inf)
+        for name, small in SMALL.items():
+            monkeypatch.setitem(EXERCISES, name, small)
 
 
 def lost(examination):
@@ -73,14 +121,20 @@ def test_an_exercise_is_found_in_the_module_of_its_name():
 
 
 @each_seed
-@pytest.mark.parametrize(
-    ("name", "function"),
-    [(name, f) for name in RIGHT for f in (EXERCISES[name].reference, *RIGHT[name])],
-)
+@ours_and_theirs
 def test_right_answers_have_full_marks(name, function, seed):
     examination = examine(EXERCISES[name], function, seed)
     assert lost(examination) == set()
     assert examination.points == EXERCISES[name].points
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [(name, f) for name in TIMED for f in (EXERCISES[name].reference, *RIGHT[name])],
+)
+def test_right_answers_are_fast_enough(name, function):
+    assert lost(examine(EXERCISES[name], function, 1)) == set()
 
 
 @each_exercise
@@ -91,22 +145,31 @@ def test_there_are_three_right_answers(name):
 # --- Wrong answers --------------------------------------------------------------------------------
 
 
-@each_seed
-@pytest.mark.parametrize(
-    ("name", "wrong"),
-    [
-        pytest.param(name, wrong, id=f"{name}-{wrong.name}")
-        for name in EXERCISES
-        for wrong in EXERCISES[name].misconceptions
-    ],
-)
-def test_every_misconception_is_named_and_costs_what_it_says(name, wrong, seed):
+def it_is_named_and_costs_what_it_says(name, wrong, seed):
     examination = examine(EXERCISES[name], wrong.implementation, seed)
     assert wrong.loses
     assert lost(examination) == set(wrong.loses)
     assert {aspect: m.name for aspect, m in examination.named.items()} == dict.fromkeys(
         wrong.loses, wrong.name
     )
+
+
+@each_seed
+@each_misconception()
+def test_every_misconception_is_named_and_costs_what_it_says(name, wrong, seed):
+    it_is_named_and_costs_what_it_says(name, wrong, seed)
+
+
+@pytest.mark.alone
+@each_misconception(TIMED, slow=True)
+def test_a_slow_answer_is_named_and_costs_what_it_says(name, wrong):
+    it_is_named_and_costs_what_it_says(name, wrong, 1)
+
+
+@pytest.mark.slow
+@each_misconception(TIMED)
+def test_the_same_holds_where_cases_have_their_full_size(name, wrong):
+    it_is_named_and_costs_what_it_says(name, wrong, 1)
 
 
 @each_exercise
@@ -247,9 +310,7 @@ def test_single_precision_inside_is_noticed(seed):
 
 @each_seed
 @each_exercise
-def test_misconceptions_stay_a_factor_of_ten_above_it(name, seed, monkeypatch):
-    # How fast an answer is does not matter here, and takes long to find out.
-    monkeypatch.setattr(diagnosis, "speed_of", lambda *_: np.inf)
+def test_misconceptions_stay_a_factor_of_ten_above_it(name, seed):
     for wrong in EXERCISES[name].misconceptions:
         examination = examine(EXERCISES[name], wrong.implementation, seed)
         for aspect in examination.exercise.aspects:
@@ -370,6 +431,8 @@ def test_a_wrong_answer_is_shown_where_it_first_disagrees(capsys):
 @each_exercise
 def test_a_misconception_is_the_first_thing_said(name, capsys):
     for wrong in EXERCISES[name].misconceptions:
+        if wrong.speeds:
+            continue  # see test_pace.py
         text, _ = report(capsys, name, wrong.implementation, grade)
         paragraph = " ".join(text.split("\n\n")[1].split())
         assert paragraph == f"{wrong.name}: {wrong.says}"

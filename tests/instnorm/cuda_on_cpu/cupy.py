@@ -1,11 +1,12 @@
 """As much of CuPy as `instnorm` uses, on NumPy: rows.cu runs on the CPU, through cuda.h.
 
-Found as `cupy` by a Python that has this folder on its path, and by no other.
+Named `cupy` while the tests of test_cuda_on_cpu.py run.
 """
 
 import ctypes
 import hashlib
 import mmap
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -162,8 +163,10 @@ def library(code, dtype):
     path = BUILT / (hashlib.sha256(source.encode()).hexdigest()[:20] + ".so")
     if not path.exists():
         BUILT.mkdir(parents=True, exist_ok=True)
-        command = (*COMPILE, "-x", "c++", "-", "-o", str(path))
+        half = path.with_suffix(f".{os.getpid()}")
+        command = (*COMPILE, "-x", "c++", "-", "-o", str(half))
         subprocess.run(command, input=source, text=True, check=True)
+        half.replace(path)
     return path
 
 
