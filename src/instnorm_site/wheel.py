@@ -1,0 +1,73 @@
+"""Our packages as a wheel of the site: for the reader's browser, and for pip in a notebook elsewhere.
+
+Its version ends in a hash of the sources, and so its name does: a page never gets the wheel of an
+older build of the site, and whoever reports something can say which one it was.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+SOURCES = ("pyproject.toml", "README.md", "LICENSE", "LICENSE-text")
+EPOCH = "315619200"  # 1980, the first year that a ZIP knows: the same sources, the same bytes
+
+
+def version(root):
+    """The version of the wheel of these sources, for example ``0.1.0+1a2b3c4d``."""
+    root = Path(root)
+    declared = re.search(r'^version = "([^"]+)"', (root / "pyproject.toml").read_text(), re.M)[1]
+    digest = hashlib.sha256()
+    for path in [root / name for name in SOURCES] + sorted((root / "src").rglob("*")):
+        if path.is_file() and not _is_by_product(path):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return f"{declared}+{digest.hexdigest()[:8]}"
+
+
+def name(root):
+    """The file name of the wheel."""
+    return f"instnorm-{version(root)}-py3-none-any.whl"
+
+
+def build(root, folder):
+    """Build the wheel of the repository `root` into `folder`; return its Path.
+
+    Raises
+    ------
+    RuntimeError
+        If pip fails; with what it printed.
+    """
+    folder = Path(folder)
+    wheel = folder / name(root)
+    if wheel.is_file():
+        return wheel
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as copy:  # building leaves things behind in the folder of the sources
+        copy = Path(copy)
+        for each in SOURCES:
+            shutil.copy(Path(root) / each, copy)
+        unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        shutil.copytree(Path(root) / "src", copy / "src", ignore=unwanted)
+        project = copy / "pyproject.toml"
+        declared = project.read_text()
+        with_hash = re.sub(r'(?m)^version = ".*"', f'version = "{version(root)}"', declared, count=1)
+        project.write_text(with_hash)
+        command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
+        command += ["--no-build-isolation", "--wheel-dir", str(copy / "out"), str(copy)]
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": EPOCH}
+        done = subprocess.run(command, text=True, capture_output=True, env=environment, cwd=copy)
+        if done.returncode:
+            raise RuntimeError(f"pip could not build our wheel:\n{done.stdout}\n{done.stderr}")
+        (built,) = (copy / "out").glob("*.whl")
+        for old in folder.glob("instnorm-*.whl"):
+            old.unlink()
+        shutil.move(built, wheel)
+    return wheel
+
+
+def _is_by_product(path):
+    return "__pycache__" in path.parts or any(part.endswith(".egg-info") for part in path.parts)
