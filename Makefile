@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SITE := _build/html
 EXECUTED := _build/.jupyter_cache
-SOURCES = $(shell find src -name '*.py' -o -name '*.cu' -o -name '*.cuh')
+# What the chapters import: not the checks or the judge, nor what is made of the pages afterwards.
+SOURCES = $(shell find src/instnorm src/instnorm_lab -name '*.py' -o -name '*.cu' -o -name '*.cuh')
 DATA = $(filter-out %/__pycache__,$(wildcard book/data/*)) $(wildcard benchmarks/results/*.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help install book lite pdf links serve test gate proof stale lint drift exercises exercises-report bench bench-gpu bench-judge bench-class pages lock clean
+.PHONY: help install book python editor pdf links serve test gate proof stale lint drift exercises exercises-report bench bench-gpu bench-judge bench-class pages lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +46,12 @@ executed-with-these-sources:
 		rm -rf $(EXECUTED) && echo "$$key" > _build/.executed-with; \
 	fi
 
-lite: $(INSTALLED)  ## only what `make book` ends with: the exercises that run in the browser
-	$(BIN)/python -m instnorm_site.lite $(SITE)/lite
+python: $(INSTALLED)  ## Python and NumPy for the reader's browser, which `make book` fetches too
+	$(BIN)/python -m instnorm_site.runtime
+
+editor:  ## book/exercise/codemirror.js, from the packages in book/editor; needs npm
+	rm -rf _build/editor && mkdir -p _build && cp -r book/editor _build/editor
+	cd _build/editor && npm ci --no-audit --no-fund && npm run build
 
 pdf: book  ## the whole book as one PDF; needs Chromium
 	$(BIN)/python -m instnorm_site.pdf $(SITE) _build/instance-normalization.pdf

@@ -9,4 +9,4 @@ for (const folder of Object.keys(lock).filter((name) => name && !/esbuild/.test(
   const file = readdirSync(folder).find((each) => /^licen[cs]e/i.test(each));
   texts.push(`${name} ${version} (${license})\n\n${readFileSync(`${folder}/${file}`, "utf8")}`);
 }
-writeFileSync("../exercise/codemirror-licences.txt", texts.join(rule));
+writeFileSync("../../book/exercise/codemirror-licences.txt", texts.join(rule));

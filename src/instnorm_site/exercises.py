@@ -83,7 +83,7 @@ def described(path):
 
 
 def version(asked):
-    """A hash of what an answer is judged by: points earned under another are not shown as earned."""
+    """A hash of what an answer is judged by: points earned under another no longer count."""
     parts = [asked.signature, [(each.name, each.points, each.says) for each in asked.aspects]]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
@@ -106,18 +106,26 @@ def _timed_elsewhere(asked):
         return ""
     more = sum(each.points for each in timed)
     return (
-        f"How fast your function is can't be told in a browser: there, only its values are checked. "
-        f"The notebook measures it, for {more:g} points more."
+        "Here the values of your function are checked, and not how fast it is: a browser's clock "
+        f"is too coarse. The notebook measures it, for {more:g} points more."
     )
 
 
 def _public_cases(asked):
     """The public cases to try a function on, and what tells them apart."""
     return [
-        {"aspect": aspect.name, "k": k, "label": f"{aspect.name.replace('-', ' ')}: {_shapes(case)}"}
+        {
+            "aspect": aspect.name,
+            "k": k,
+            "label": f"{_words(aspect.name)}: {_shapes(case)}",
+        }
         for aspect in asked.aspects
         for k, case in enumerate(aspect.public)
     ]
+
+
+def _words(name):
+    return name.replace("-", " ")
 
 
 def _shapes(case):
@@ -168,9 +176,7 @@ def _place(app, doctree):
 
 
 def _insert_before_hints(section, node):
-    folded = (
-        k for k, child in enumerate(section) if "sd-dropdown" in _classes(child)
-    )
+    folded = (k for k, child in enumerate(section) if "sd-dropdown" in _classes(child))
     section.insert(next(folded, len(section)), node)
 
 
@@ -194,8 +200,8 @@ def _box(app, exercise_id, assignment, about):
         data = " ".join(f'data-{name}="{escape(value)}"' for name, value in attributes.items())
         return nodes.raw(
             "",
-            f'<div class="exercise" {data}><p class="xr-begin">To write your answer here, this page '
-            "needs JavaScript. The notebook, on top, does not.</p></div>\n",
+            f'<div class="exercise" {data}><p class="xr-begin">To write your answer here, '
+            "this page needs JavaScript. The notebook, on top, does not.</p></div>\n",
             format="html",
         )
     return nodes.raw(

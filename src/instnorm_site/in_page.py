@@ -158,7 +158,7 @@ def _captured():
 
 
 def _report(examination):
-    """An examination as JSON: points, names of mistakes, what was asked and missed, and the text."""
+    """An examination as JSON: the points, the mistakes by name, what was missed, and the text."""
     asked = examination.exercise
     named = dict.fromkeys(examination.named.values())
     return {
@@ -222,7 +222,8 @@ def _shown(value):
 
 def _side_by_side(yours, right):
     """Planes of two arrays, and how far they are apart; None if there is nothing to draw."""
-    if not all(isinstance(each, np.ndarray) and each.dtype.kind in "fiub" for each in (yours, right)):
+    arrays = isinstance(yours, np.ndarray) and isinstance(right, np.ndarray)
+    if not (arrays and yours.dtype.kind in "fiub" and right.dtype.kind in "fiub"):
         return None
     if yours.shape != right.shape:
         return {"note": f"yours has shape {yours.shape}, expected is {right.shape}"}

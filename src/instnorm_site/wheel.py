@@ -1,4 +1,4 @@
-"""Our packages as a wheel of the site: for the reader's browser, and for pip in a notebook elsewhere.
+"""Our packages as a wheel of the site: for the reader's browser, and for pip elsewhere.
 
 Its version ends in a hash of the sources, and so its name does: a page never gets the wheel of an
 older build of the site, and whoever reports something can say which one it was.
@@ -53,9 +53,8 @@ def build(root, folder):
         unwanted = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(Path(root) / "src", copy / "src", ignore=unwanted)
         project = copy / "pyproject.toml"
-        declared = project.read_text()
-        with_hash = re.sub(r'(?m)^version = ".*"', f'version = "{version(root)}"', declared, count=1)
-        project.write_text(with_hash)
+        line = f'version = "{version(root)}"'
+        project.write_text(re.sub(r'(?m)^version = ".*"', line, project.read_text(), count=1))
         command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps"]
         command += ["--no-build-isolation", "--wheel-dir", str(copy / "out"), str(copy)]
         environment = {**os.environ, "SOURCE_DATE_EPOCH": EPOCH}
