@@ -37,7 +37,10 @@
       } catch (error) {
         console.warn(error);
         button.disabled = false;
-        state.textContent = "The editor did not come through. Is there a network?";
+        state.textContent =
+          location.protocol === "file:"
+            ? "Browsers load an editor only from a web server, not from a folder: try make serve."
+            : "The editor did not come through. Is there a network?";
       }
     });
   }

