@@ -34,6 +34,7 @@ export function editor({ parent, text, label, describedBy, run, changed, numbere
         EditorView.contentAttributes.of({
           "aria-label": label,
           ...(describedBy ? { "aria-describedby": describedBy } : {}),
+          tabindex: "0", // as it is anyway, but said so that others see it
           autocorrect: "off",
           autocapitalize: "off",
           spellcheck: "false",

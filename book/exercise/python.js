@@ -111,7 +111,7 @@ class Python {
       worker.postMessage({
         start: {
           base: new URL(served.base, here).href,
-          wheel: new URL(served.wheel, here).href,
+          wheels: served.wheels.map((name) => new URL(name, here).href),
           packages: [...this.#packages],
         },
       });
@@ -174,10 +174,10 @@ class Python {
 }
 
 /** Names of the files that come before the first answer. */
-export function filesOf({ core, needs, wheel }, packages) {
+export function filesOf({ core, needs, wheels }, packages) {
   const names = new Set(core);
   for (const name of packages) for (const file of needs[name] ?? []) names.add(file);
-  return [...names, wheel];
+  return [...names, ...wheels];
 }
 
 export const python = new Python();

@@ -1,6 +1,6 @@
 // Python in a worker: it can't reach the page, and is ended when it does not end by itself.
 //
-// In:  {start: {base, lock, wheel, packages}}, then {id, request}; out: {progress}, {ready},
+// In:  {start: {base, wheels, packages}}, then {id, request}; out: {progress}, {ready},
 //      {id, answer}, {lacks} when a file did not come, {died} when Python itself came to its end.
 
 const fetched = self.fetch.bind(self);
@@ -32,19 +32,19 @@ function closeDoors(origin) {
   };
   for (const name of [
     "XMLHttpRequest", "WebSocket", "WebTransport", "EventSource", "Worker", "SharedWorker",
-    "importScripts", "indexedDB", "caches", "BroadcastChannel",
+    "importScripts", "indexedDB", "caches", "BroadcastChannel", "close",
   ]) {
     Object.defineProperty(self, name, { value: undefined });
   }
 }
 
-async function start({ base, wheel, packages }) {
+async function start({ base, wheels, packages }) {
   self.fetch = counted;
   let python;
   try {
     const { loadPyodide } = await import(new URL("pyodide.mjs", base).href);
-    const ours = counted(wheel).then((answer) => answer.arrayBuffer());
-    ours.catch(() => {}); // it is waited for below
+    const ours = Promise.all(wheels.map(async (each) => (await counted(each)).arrayBuffer()));
+    ours.catch(() => {}); // they are waited for below
     python = await loadPyodide({
       indexURL: base,
       packages,
@@ -52,7 +52,7 @@ async function start({ base, wheel, packages }) {
       jsglobals: self,
     });
     const site = python.runPython("import site; site.getsitepackages()[0]");
-    python.unpackArchive(await ours, "wheel", { extractDir: site });
+    for (const wheel of await ours) python.unpackArchive(wheel, "wheel", { extractDir: site });
   } catch (error) {
     postMessage({ lacks: String(error?.message ?? error) });
     return;

@@ -33,6 +33,7 @@ RENAMED = {}
 
 FOLDER, ALL = "hands-on", "hands-on/all-exercises"
 IN_BROWSER = {"numpy", "instnorm", "instnorm_checks", "instnorm_lab"}
+PACKED = ("array-api-strict",)  # what our packages import, beside NumPy, when an answer is checked
 NAMES = {"torch": "PyTorch", "cupy": "a GPU"}
 STATIC = Path(__file__).resolve().parents[2] / "book" / "exercise"
 
@@ -305,16 +306,17 @@ def _serve(app, error):
     address = f"python/{runtime.address()}"
     runtime.install(app.python_files, static / address)
     ours = wheel.build(root, Path(app.python_files).parent / ".wheel")
-    for old in static.glob("instnorm-*.whl"):
+    for old in static.glob("*.whl"):
         old.unlink()
     (static / ours.name).write_bytes(ours.read_bytes())
+    wheels = [static / ours.name, *(wheel.pack(name, static) for name in PACKED)]
     sizes = {name: (static / address / name).stat().st_size for name in runtime.files()}
-    sizes[ours.name] = ours.stat().st_size
+    sizes |= {each.name: each.stat().st_size for each in wheels}
     _write(
         static / "python.json",
         {
             "base": f"{address}/",
-            "wheel": ours.name,
+            "wheels": [each.name for each in wheels],
             "core": list(runtime.CORE),
             "needs": {
                 name: [file for file in runtime.needed(name) if file not in runtime.CORE]

@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import linecache
+import time
 import traceback
 import warnings
 from dataclasses import replace
@@ -20,6 +21,9 @@ from instnorm_checks.engine.calling import call
 from instnorm_checks.engine.compare import agree
 from instnorm_checks.engine.diagnosis import examine
 from instnorm_checks.engine.report import render
+
+if not hasattr(time, "thread_time"):  # as in a browser
+    time.thread_time = time.perf_counter
 
 ANSWER = "your answer"
 LINE = "your line"

@@ -10,8 +10,10 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.metadata import distribution
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "LICENSE-text")
 EPOCH = "315619200"  # 1980, the first year that a ZIP knows: the same sources, the same bytes
@@ -66,6 +68,21 @@ def build(root, folder):
             old.unlink()
         shutil.move(built, wheel)
     return wheel
+
+
+def pack(package, folder):
+    """Pack an installed package of pure Python back into a wheel; return its Path.
+
+    It is for the browser, where no exercise can be told to install what it needs.
+    """
+    installed = distribution(package)
+    path = Path(folder) / f"{package.replace('-', '_')}-{installed.version}-py3-none-any.whl"
+    with ZipFile(path, "w", ZIP_DEFLATED) as wheel:
+        for file in sorted(installed.files):
+            unwanted = {"tests", "__pycache__"}.intersection(file.parts) or ".." in file.parts
+            if not unwanted and file.name not in ("INSTALLER", "REQUESTED"):
+                wheel.writestr(ZipInfo(file.as_posix()), file.read_binary())
+    return path
 
 
 def _is_by_product(path):

@@ -147,7 +147,7 @@ def test_site_serves_the_listed_bytes_with_their_licences(built):
 @pytest.mark.book
 def test_wheel_of_the_site_holds_these_sources_and_names_them(built):
     (path,) = (built / "_static").glob("instnorm-*.whl")
-    assert path.name == json.loads((built / "_static" / "python.json").read_text())["wheel"]
+    assert path.name == json.loads((built / "_static" / "python.json").read_text())["wheels"][0]
     sources = [path for kind in ("py", "cu") for path in (ROOT / "src").rglob(f"*.{kind}")]
     with ZipFile(path) as packed:
         assert {each.relative_to(ROOT / "src").as_posix() for each in sources} == {
