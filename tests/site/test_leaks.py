@@ -1,7 +1,7 @@
 """No solution and no hidden test gets out: not on a page, nor in a notebook.
 
 The secrets are the lines of solutions/ that nbgrader takes out before it hands a notebook out. What
-the notebook keeps, and what the package `instnorm` contains, is no secret: students have both.
+the notebook keeps, and what the wheel of our packages contains, is no secret: students have both.
 """
 
 import html
@@ -33,7 +33,7 @@ def solutions():
 def secrets():
     """Squeezed secret lines."""
     texts = solutions()
-    package = [path.read_text() for path in (ROOT / "src" / "instnorm").rglob("*.py")]
+    package = [path.read_text() for path in (ROOT / "src").rglob("*.py")]
     public = squeeze("".join([REGION.sub("", text) for text in texts] + package))
     bodies = [region[2] for text in texts for region in REGION.finditer(text)]
     # A secret that a hidden test and others share is one line, met in many regions.
