@@ -35,7 +35,10 @@ from sqlalchemy.exc import SAWarning
 from instnorm_checks import SEED
 from instnorm_judge import one_submission, sandbox
 from instnorm_judge.assignments import source_notebook
-from instnorm_judge.whole_class import NOTE, Course, autograde
+from instnorm_judge.course import Course
+from instnorm_judge.ledger import NOTE
+from instnorm_judge.whole_class import autograde
+from instnorm_judge.workers import Workers
 
 from .surroundings import surroundings
 
@@ -164,14 +167,15 @@ def writing(course):
             here = Course.here()
             spent = []
 
-            def submit(plan, handed):
-                graded = one_submission.grade(plan, handed[0])
-                for each in handed:
-                    start = time.perf_counter()
-                    yield dataclasses.replace(graded, student=each.student)
-                    spent.append(time.perf_counter() - start)
+            class Writing(Workers):
+                def grade(self, submissions):
+                    graded = one_submission.grade(self.plan, submissions[0])
+                    for each in submissions:
+                        start = time.perf_counter()
+                        yield dataclasses.replace(graded, student=each.student)
+                        spent.append(time.perf_counter() - start)
 
-            autograde(here, ASSIGNMENT, submit)
+            autograde(here, ASSIGNMENT, Writing)
     return round(statistics.median(spent), 4)
 
 

@@ -26,7 +26,9 @@ from sqlalchemy.exc import SAWarning
 
 from instnorm_checks import SEED
 from instnorm_judge import sandbox
-from instnorm_judge.whole_class import Course, autograde, on_this_machine
+from instnorm_judge.course import Course
+from instnorm_judge.whole_class import autograde
+from instnorm_judge.workers import on_this_machine
 
 from .judge import ASSIGNMENT, BIN, CASES, WRONG, make_course, marks
 from .surroundings import surroundings
@@ -73,7 +75,7 @@ def main():
     os.environ["PATH"] = f"{BIN}{os.pathsep}{os.environ['PATH']}"
     with tempfile.TemporaryDirectory(prefix="judge-bench-") as folder:
         wanted, *_ = graded(Path(folder) / "few", len(WRONG), options.workers)
-        found, (done, skipped, failed), seconds, killed = graded(
+        found, run, seconds, killed = graded(
             Path(folder) / "many", options.students, options.workers, KILLS
         )
     right = sum(
@@ -93,10 +95,10 @@ def main():
         "students with every mark": sum(n * len(WRONG) == len(wanted) for n in there.values()),
         "marks": len(found),
         "right marks": right,
-        "without a mark": [each.student for each in failed],
+        "without a mark": [each.student for each in run.failed],
     }
     complete = right == len(found) == options.students * len(wanted) // len(WRONG)
-    all_at_once = (done, skipped) == (options.students, 0)
+    all_at_once = (run.graded, run.before) == (options.students, 0)
     report["met"] = complete and all_at_once and len(killed) == len(KILLS)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(f"{right} of {len(found)} marks are right. Written to {options.out}")

@@ -74,6 +74,11 @@ def handed_in(course, gradebook, assignment, only=None):
     )
 
 
+def same_student(folder, student):
+    """Whether a folder may be meant as that of a student."""
+    return hand_ins.same(folder) == hand_ins.same(student)
+
+
 def on_the_roster(gradebook):
     """Ids of the students who were imported; None if nobody was, so that there is no roster.
 

@@ -2,13 +2,16 @@
 
 import csv
 import io
+import unicodedata
 
 # A spreadsheet takes a cell that begins so for a formula, and names are chosen by students.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+PLATFORMS = ("plain", "moodle", "canvas")  # that take feedback
 
 
 def _text(value):
-    return f"'{value}" if value.startswith(FORMULA) else value
+    """Text that a spreadsheet shows as text; full-width signs are formulas to some of them."""
+    return f"'{value}" if unicodedata.normalize("NFKC", value[:1]).startswith(FORMULA) else value
 
 
 def _points(value):
@@ -16,19 +19,20 @@ def _points(value):
 
 
 def everything(results):
-    """A line for each student: points of each exercise, what was recognised, and what was odd."""
+    """A line for each student: points of each exercise, why some are missing, and what was odd."""
     header = ["student", "last name", "first name", "email", "score", "of", "seconds late"]
     for name in results.exercises:
-        header += [name, f"{name}: misconceptions"]
-    rows = [[*header, "to grade by hand", "flags"]]
+        header += [name, f"{name}: why"]
+    rows = [[*header, "no mark because", "to grade by hand", "flags"]]
     for each in results.submissions:
         row = [each.student, each.last_name, each.first_name, each.email]
         row += [_points(each.score), _points(results.max_score), _points(each.seconds_late)]
         for name in results.exercises:
-            row += [_points(each.points.get(name)), " ".join(each.misconceptions.get(name, ()))]
-        row += [" ".join(each.to_grade_by_hand), "; ".join(each.flags)]
+            why = " ".join(each.misconceptions.get(name, ())) or each.reasons.get(name, "")
+            row += [_points(each.points.get(name)), why]
+        row += [each.ungraded, " ".join(each.to_grade_by_hand), "; ".join(each.flags)]
         rows.append([_text(cell) for cell in row])
-    return _csv(rows)
+    return _csv(rows, "utf-8-sig")  # without the mark at its beginning Excel garbles names
 
 
 def canvas(results):
@@ -42,8 +46,9 @@ def canvas(results):
     ]
     for each in results.submissions:
         name = ", ".join(part for part in (each.last_name, each.first_name) if part)
-        score = _points(each.score)
-        rows.append([_text(name or each.student), "", "", _text(each.student), "", score])
+        # Names are for people. The login is matched, so it stays as it is.
+        about = [_text(name or each.student), "", "", each.student, ""]
+        rows.append([*about, _points(each.score)])
     return _csv(rows)
 
 
@@ -51,15 +56,15 @@ def moodle(results):
     """For Moodle's grade import, where "Username" is mapped to the user name of the same form."""
     rows = [["Username", "First name", "Last name", "Email address", results.assignment]]
     for each in results.submissions:
-        about = (each.student, each.first_name, each.last_name, each.email)
-        rows.append([*map(_text, about), _points(each.score)])
+        about = map(_text, (each.first_name, each.last_name, each.email))
+        rows.append([each.student, *about, _points(each.score)])
     return _csv(rows)
 
 
 FORMATS = {"csv": everything, "canvas": canvas, "moodle": moodle}
 
 
-def _csv(rows):
+def _csv(rows, encoding="utf-8"):
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    return text.getvalue().encode(encoding, "replace")

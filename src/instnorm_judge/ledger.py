@@ -24,12 +24,13 @@ NOTE = ".judged.json"  # in the folder of a graded submission
 class Ledger:
     """The marks of one assignment of a course; `gradebook` is open."""
 
-    def __init__(self, course, assignment, gradebook, *, again=False):
+    def __init__(self, course, assignment, gradebook, *, again=False, cases="all"):
         self.course, self.name, self.gradebook = course, assignment, gradebook
         self.assignment = courses.require(gradebook, assignment)
-        self.seed = self._seed(again)
+        self.seed, self.cases = self._seed(again), cases
         cells = courses.cells(self.assignment)
-        self.base = fingerprint(instnorm_sources(), cells, self.seed.encode())
+        about = self.seed.encode(), cases.encode()
+        self.base = fingerprint(instnorm_sources(), cells, *about)
         self.penalties = AssignLatePenalties(config=course.config)
 
     def _seed(self, again):
@@ -93,17 +94,22 @@ class Ledger:
 
     def settle_lateness(self, submissions):
         """Set time, extension and penalty of all that was graded. What was odd, in words."""
-        stamps = {each.student: each.timestamp for each in submissions}
-        odd = []
+        handed_in, odd = {each.student: each for each in submissions}, []
         for entry in self.gradebook.assignment_submissions(self.name):
-            student = entry.student_id
-            if student in stamps:
-                entry.timestamp = time_of(stamps[student])
-                if stamps[student] and entry.timestamp is None:
-                    odd.append(f"{shown(student)}: timestamp.txt holds no time, so it is not late")
-            self.penalties.assign(entry)
+            submission = handed_in.get(entry.student_id)
+            self.settle(submission, entry)
+            if submission and submission.timestamp and entry.timestamp is None:
+                odd.append(f"{shown(entry.student_id)}: its timestamp.txt holds no time")
         self.gradebook.db.commit()
         return odd
+
+    def settle(self, submission, entry=None):
+        """Set time, extension and penalty of one entry of the gradebook, and return it."""
+        entry = entry or self.gradebook.find_submission(self.name, submission.student)
+        if submission is not None:
+            entry.timestamp = time_of(submission.timestamp)
+        self.penalties.assign(entry)
+        return entry
 
     def for_a_person(self, graded):
         """What a person has to look at, in words; `graded` are the students of this run."""

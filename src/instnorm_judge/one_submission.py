@@ -24,7 +24,7 @@ from nbgrader.preprocessors import AssignLatePenalties
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
-from instnorm_checks import SEED
+from instnorm_checks import CASES, SEED
 
 # nbgrader_config.py names what is in these; so workers have it before they are forked.
 from . import execute, grades, lateness, rebuild  # noqa: F401
@@ -49,6 +49,7 @@ class Plan:
     config: dict  # nbgrader's, as nbgrader_config.py has it
     gradebook: bytes  # an SQLite file that knows ASSIGNMENT and no students
     seed: str  # of the hidden cases
+    cases: str = "all"  # or "public": the hidden ones are left for later
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def grade(plan, submission):
     start = time.perf_counter()
     log = _Lines()
     os.environ[SEED] = plan.seed
+    os.environ[CASES] = plan.cases
     with tempfile.TemporaryDirectory(prefix="grading-") as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # from inside nbgrader's gradebook
         root = Path(folder).resolve()

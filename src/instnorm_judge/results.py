@@ -7,13 +7,22 @@ students, so everything is read with suspicion.
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from nbgrader.api import Gradebook
 
 from instnorm_checks import EXERCISES, MIME
 
+from . import course as courses
+from .hand_ins import shown
+from .ledger import content_of, note_of
 from .rebuild import FLAGS, REMARKS
+
+# Why an exercise lost points, where no misconception was recognised.
+BLANK, SYNTAX, CRASHED, SLOW, OTHER = (
+    "left blank",
+    "syntax error",
+    "raised an error",
+    "ran out of time",
+    "not recognised",
+)
 
 
 @dataclass(frozen=True)
@@ -24,16 +33,14 @@ class StudentResult:
     first_name: str
     last_name: str
     email: str
-    score: float | None  # after late penalties; None: nothing was handed in
+    score: float | None  # after late penalties; None: there is no mark
     points: dict[str, float]  # grade id -> points
     to_grade_by_hand: tuple[str, ...] = ()
     seconds_late: float = 0.0
     misconceptions: dict[str, tuple[str, ...]] = field(default_factory=dict)  # by exercise
     flags: tuple[str, ...] = ()
-
-    @property
-    def handed_in(self):
-        return self.score is not None
+    reasons: dict[str, str] = field(default_factory=dict)  # where no misconception was recognised
+    ungraded: str = ""  # why there is no mark, though something was handed in
 
 
 @dataclass(frozen=True)
@@ -49,16 +56,29 @@ class Results:
         return sum(self.exercises.values())
 
     @property
-    def handed_in(self):
-        return [each for each in self.submissions if each.handed_in]
+    def graded(self):
+        """Those with a mark."""
+        return [each for each in self.submissions if each.score is not None]
+
+    @property
+    def absent(self):
+        """Those who handed nothing in."""
+        return [each for each in self.submissions if each.score is None and not each.ungraded]
+
+    @property
+    def ungraded(self):
+        """Who handed in and has no mark yet, and why, in words."""
+        return [
+            f"{shown(each.student)}: {each.ungraded}" for each in self.submissions if each.ungraded
+        ]
 
 
-def results(db_url, assignment, autograded):
-    """The `Results` of `assignment`; `autograded` is the folder that nbgrader wrote.
+def results(course, assignment):
+    """The `Results` of an assignment of a Course.
 
     Raises LookupError if the gradebook has no such assignment, in words for the instructor.
     """
-    with Gradebook(db_url) as gradebook:
+    with course.gradebook() as gradebook:
         names = sorted(each.name for each in gradebook.assignments)
         if assignment not in names:
             raise LookupError(
@@ -69,15 +89,49 @@ def results(db_url, assignment, autograded):
         exercises = {
             cell.name: cell.max_score for notebook in notebooks for cell in notebook.grade_cells
         }
-        handed_in = {
-            submission.student_id: submission
-            for submission in gradebook.assignment_submissions(assignment)
+        stubs = {
+            cell.name: (cell.source or "").strip()
+            for notebook in notebooks
+            for cell in notebook.source_cells
         }
-        submissions = [
-            _submission(student, handed_in.get(student.id), Path(autograded) / student.id)
-            for student in sorted(gradebook.students, key=lambda student: student.id)
-        ]
+        entries = {
+            entry.student_id: entry for entry in gradebook.assignment_submissions(assignment)
+        }
+        waiting = _waiting(course, assignment, gradebook, entries)
+        roster = courses.on_the_roster(gradebook)
+        students = {each.id: each for each in gradebook.students}
+        submissions = []
+        for who in sorted({*students, *waiting}):
+            outside = roster is not None and who not in roster
+            submissions.append(
+                _submission(
+                    who,
+                    students.get(who),
+                    entries.get(who),
+                    course.folder("autograded", who, assignment),
+                    stubs,
+                    waiting.get(who, ""),
+                    ("is not in the roster",) if outside else (),
+                )
+            )
     return Results(assignment, _in_the_order_of_the_book(exercises), tuple(submissions))
+
+
+def _waiting(course, assignment, gradebook, entries):
+    """Student -> why there is no mark for what was handed in."""
+    waiting = {}
+    for who, entry in entries.items():
+        marks = [mark for notebook in entry.notebooks for mark in notebook.grades]
+        names = [m.name for m in marks if m.needs_manual_grade and m.manual_score is None]
+        if names:
+            waiting[who] = f"to be graded by hand: {', '.join(names)}"
+    for each in courses.handed_in(course, gradebook, assignment).submissions:
+        before = note_of(course, each.student, assignment).get("submission")
+        if each.student not in entries:
+            waiting[each.student] = "handed in, and not graded yet"
+        elif before not in (None, content_of(each)):
+            waiting[each.student] = "handed in again since it was graded"
+    return waiting
 
 
 def _in_the_order_of_the_book(exercises):
@@ -85,47 +139,84 @@ def _in_the_order_of_the_book(exercises):
     return {name: exercises[name] for name in [*known, *sorted(set(exercises) - set(known))]}
 
 
-def _submission(student, submission, folder):
+def _submission(who, student, entry, folder, stubs, ungraded, flags):
     about = {
-        "student": student.id,
-        "first_name": student.first_name or "",
-        "last_name": student.last_name or "",
-        "email": student.email or "",
+        "student": who,
+        "first_name": getattr(student, "first_name", None) or "",
+        "last_name": getattr(student, "last_name", None) or "",
+        "email": getattr(student, "email", None) or "",
+        "ungraded": ungraded,
     }
-    if submission is None:
-        return StudentResult(**about, score=None, points={})
-    grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
-    misconceptions, flags = {}, []
-    for path in sorted((folder / submission.name).glob("*.ipynb")):
-        _read(path, misconceptions, flags)
+    if entry is None:
+        return StudentResult(**about, score=None, points={}, flags=flags)
+    grades = [grade for notebook in entry.notebooks for grade in notebook.grades]
+    notes = _Notes(stubs, list(flags))
+    for path in sorted(folder.glob("*.ipynb")):
+        notes.read(path)
+    lost = {grade.name for grade in grades if grade.score < grade.max_score}
     return StudentResult(
         **about,
-        score=max(0.0, submission.score - submission.late_submission_penalty),
+        score=None if ungraded else max(0.0, entry.score - entry.late_submission_penalty),
         points={grade.name: grade.score for grade in grades},
         to_grade_by_hand=tuple(grade.name for grade in grades if grade.needs_manual_grade),
-        seconds_late=submission.total_seconds_late,
-        misconceptions=misconceptions,
-        flags=tuple(flags),
+        seconds_late=entry.total_seconds_late,
+        misconceptions=notes.misconceptions,
+        flags=tuple(notes.flags),
+        reasons={
+            name: notes.reasons.get(name, OTHER)
+            for name in sorted(lost)
+            if not notes.misconceptions.get(name)
+        },
     )
 
 
-def _read(path, misconceptions, flags):
-    """Add what an autograded notebook tells to `misconceptions` and `flags`."""
-    try:
-        notebook = json.loads(path.read_text(encoding="utf-8"))
-        cells = notebook["cells"]
-        notes = notebook["metadata"].get(FLAGS, {})
-    except (OSError, ValueError, KeyError, TypeError):
-        flags.append("the graded notebook can't be read")
-        return
-    flags += [str(flag) for flag in notes.get("flags", [])]
-    flags += [str(notes[key]) for key in REMARKS if key in notes]
-    for cell in cells:
-        about = cell.get("metadata", {}).get("nbgrader", {})
-        if not about.get("grade") or about.get("solution"):
-            continue  # only what a test cell says is ours
-        for output in cell.get("outputs", []):
+class _Notes:
+    """What autograded notebooks tell. Only what a test cell says is ours."""
+
+    def __init__(self, stubs, flags):
+        self.stubs, self.flags = stubs, flags  # grade id -> source, as it was handed out
+        self.misconceptions, self.reasons = {}, {}
+
+    def read(self, path):
+        try:
+            notebook = json.loads(path.read_text(encoding="utf-8"))
+            cells = notebook["cells"]
+            notes = notebook["metadata"].get(FLAGS, {})
+        except (OSError, ValueError, KeyError, TypeError):
+            self.flags.append("the graded notebook can't be read")
+            return
+        self.flags += [str(flag) for flag in notes.get("flags", [])]
+        self.flags += [str(notes[key]) for key in REMARKS if key in notes]
+        answer = None
+        for cell in cells:
+            about = cell.get("metadata", {}).get("nbgrader", {})
+            if about.get("solution"):
+                answer = cell
+            elif about.get("grade"):
+                self._test(about.get("grade_id"), cell, answer)
+                answer = None
+
+    def _test(self, name, cell, answer):
+        outputs = cell.get("outputs", [])
+        for output in outputs:
             mark = output.get("data", {}).get(MIME)
-            if isinstance(mark, dict) and mark.get("exercise") == about.get("grade_id"):
-                names = mark.get("misconceptions", [])
-                misconceptions[about["grade_id"]] = tuple(str(name) for name in names)
+            if isinstance(mark, dict) and mark.get("exercise") == name:
+                wrong = mark.get("misconceptions", [])
+                self.misconceptions[name] = tuple(str(each) for each in wrong)
+        self.reasons[name] = self._reason(outputs, answer or {})
+
+    def _reason(self, outputs, answer):
+        raised = [output.get("ename") for output in answer.get("outputs", []) + outputs]
+        source = answer.get("source", "")
+        source = "".join(source) if isinstance(source, list) else source
+        about = answer.get("metadata", {}).get("nbgrader", {})
+        said = "".join(str(output.get("text", "")) for output in outputs)
+        if answer and source.strip() == self.stubs.get(about.get("grade_id")):
+            return BLANK
+        if {"SyntaxError", "IndentationError", "TabError"} & set(raised):
+            return SYNTAX
+        if "CellTimeoutError" in raised or "took too long" in said:
+            return SLOW
+        if any(raised) or "your function raised" in said:
+            return CRASHED
+        return OTHER

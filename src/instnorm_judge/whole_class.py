@@ -65,7 +65,7 @@ def autograde(course, assignment, workers, *, again=False, progress=lambda done,
 def plan(course, ledger):
     """What workers are told of an assignment."""
     gradebook = courses.template(ledger.assignment, ASSIGNMENT)
-    return Plan(course.config, gradebook, ledger.seed)
+    return Plan(course.config, gradebook, ledger.seed, ledger.cases)
 
 
 def show_progress(done, total, width=40):

@@ -1,23 +1,28 @@
 """What the instructor sees of a class: results, the report page and the files for platforms."""
 
 import csv
+import errno
 import io
 import json
 import os
 import re
+import sqlite3
 import sys
 import warnings
 from pathlib import Path
 
 import pytest
 from nbgrader.api import Gradebook
-from sqlalchemy.exc import SAWarning
+from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import OperationalError, SAWarning
+from traitlets.config import Config
 
 from instnorm_checks import EXERCISES, MIME
 from instnorm_judge import class_report, exports
 from instnorm_judge.__main__ import main
+from instnorm_judge.course import Course
 from instnorm_judge.rebuild import FLAGS
-from instnorm_judge.results import results
+from instnorm_judge.results import Results, StudentResult, results
 
 ASSIGNMENT = "the-algorithm"
 LOOPS, VECTORISED = IDS = ("instance-norm-loops", "instance-norm")
@@ -90,12 +95,14 @@ def _course(tmp_path):
             (folder / "notebook.ipynb").write_text("{" if student == "dan" else text)
         gradebook.add_student("gus")
         gradebook.db.commit()
-    return url, tmp_path / "autograded"
+    config = Config()
+    config.CourseDirectory.update(root=str(tmp_path), db_url=url)
+    return Course(config, CourseDirectory(config=config))
 
 
 @pytest.fixture
 def outcome(course):
-    return results(course[0], ASSIGNMENT, course[1])
+    return results(course, ASSIGNMENT)
 
 
 def test_results_are_those_of_the_gradebook(outcome):
@@ -104,10 +111,13 @@ def test_results_are_those_of_the_gradebook(outcome):
     assert outcome.exercises == dict.fromkeys(IDS, 6)
     assert outcome.max_score == 12
     for student, points in CLASS.items():
-        assert by_student[student].score == sum(points)
+        assert by_student[student].score == (None if student == "dan" else sum(points))
         assert by_student[student].points == dict(zip(IDS, points, strict=True))
     assert by_student["gus"].score is None
-    assert not by_student["gus"].handed_in
+    assert [each.student for each in outcome.absent] == ["gus"]
+    # What waits for a person is not passed off as 0.
+    assert by_student["dan"].score is None
+    assert outcome.ungraded == [f"dan: to be graded by hand: {LOOPS}, {VECTORISED}"]
 
 
 def test_reasons_come_from_test_cells_alone(outcome):
@@ -121,16 +131,16 @@ def test_reasons_come_from_test_cells_alone(outcome):
 
 def test_an_unknown_assignment_is_named(course):
     with pytest.raises(LookupError, match=r"no assignment 'nope'; it has: the-algorithm"):
-        results(course[0], "nope", course[1])
+        results(course, "nope")
 
 
 def test_the_numbers_of_the_report(outcome):
-    # 0, 3, 6, 9, 12, 12 of 12 points
-    assert class_report.histogram(outcome) == [1, 0, 1, 0, 0, 1, 0, 1, 0, 2]
-    assert class_report.difficulty(outcome, LOOPS) == pytest.approx((6 + 6 + 3 + 6 + 3) / 36)
+    # 3, 6, 9, 12, 12 of 12 points
+    assert class_report.histogram(outcome) == [0, 0, 1, 0, 0, 1, 0, 1, 0, 2]
+    assert class_report.difficulty(outcome, LOOPS) == pytest.approx((6 + 6 + 3 + 6 + 3) / 30)
     assert class_report.misconceptions(outcome, VECTORISED) == {WRONG.name: ["ben", "cleo"]}
-    # By hand: the two columns are (6 6 3 0 6 3) and (6 3 3 0 6 0).
-    assert class_report.discrimination(outcome, LOOPS) == pytest.approx(27 / (30 * 36) ** 0.5)
+    # By hand: the two columns are (6 6 3 6 3) and (6 3 3 6 0).
+    assert class_report.discrimination(outcome, LOOPS) == pytest.approx(12.6 / (10.8 * 25.2) ** 0.5)
 
 
 def test_a_correlation_needs_students_and_differences(outcome):
@@ -144,11 +154,12 @@ def test_the_page_asks_for_nothing_and_runs_nothing(outcome):
     page = class_report.render(outcome, date="2026-01-01")
     assert "http" not in page.replace("http-equiv", "")
     assert not re.search(r"<script|<link|<img|url\(|@import| on\w+=", page)
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;&quot;&amp;" in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&#34;&amp;" in page
     assert WRONG.name in page
     assert "6 of 7 students handed something in, 1 did not" in page
     assert "Nothing was handed in by: gus." in page
     assert "not recognised" in page  # fay lost points for no known reason
+    assert "1 student handed in and has no mark yet" in page
 
 
 def test_nobody_handed_anything_in(outcome):
@@ -160,7 +171,7 @@ def test_nobody_handed_anything_in(outcome):
 
 @pytest.mark.parametrize("name", exports.FORMATS)
 def test_files_have_a_line_for_each_student_and_no_formulas(outcome, name):
-    rows = list(csv.reader(io.StringIO(exports.FORMATS[name](outcome))))
+    rows = read(exports.FORMATS[name](outcome))
     assert len({len(row) for row in rows}) == 1
     body = rows[2:] if name == "canvas" else rows[1:]
     assert len(body) == 7
@@ -168,22 +179,44 @@ def test_files_have_a_line_for_each_student_and_no_formulas(outcome, name):
     assert any("'=ben" in cell for row in rows for cell in row)
 
 
+def test_logins_stay_as_the_platform_knows_them_and_text_is_text():
+    nasty = "-dan\n[1]"
+    student = StudentResult(nasty, "＝1+1", "", "@home", 1.0, {}, ())
+    outcome = Results(ASSIGNMENT, {}, (student,))
+    assert read(exports.moodle(outcome))[1] == [nasty, "'＝1+1", "", "'@home", "1"]
+    assert read(exports.canvas(outcome))[2][3] == nasty
+    assert exports.everything(outcome).startswith("\ufeff".encode())
+    assert not exports.canvas(outcome).startswith("\ufeff".encode())
+    assert read(exports.everything(outcome))[1][0] == f"'{nasty}"
+
+
+def read(content):
+    return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+
+
+def as_dicts(content):
+    heading, *rows = read(content)
+    return [dict(zip(heading, row, strict=True)) for row in rows]
+
+
 def test_canvas_finds_students_by_login(outcome):
-    rows = list(csv.DictReader(io.StringIO(exports.canvas(outcome))))
+    rows = as_dicts(exports.canvas(outcome))
     assert rows[0]["Student"] == "    Points Possible"
     assert rows[0][ASSIGNMENT] == "12"
     marks = {row["SIS Login ID"]: row[ASSIGNMENT] for row in rows[1:]}
-    assert marks == {**{s: f"{sum(p)}" for s, p in CLASS.items()}, "gus": ""}
+    assert marks == {**{s: f"{sum(p)}" for s, p in CLASS.items()}, "gus": "", "dan": ""}
 
 
 def test_moodle_finds_students_by_user_name(outcome):
-    rows = list(csv.DictReader(io.StringIO(exports.moodle(outcome))))
+    rows = as_dicts(exports.moodle(outcome))
     assert {row["Username"]: row[ASSIGNMENT] for row in rows}["cleo"] == "6"
 
 
 def test_the_full_file_says_why(outcome):
-    rows = {row["student"]: row for row in csv.DictReader(io.StringIO(exports.everything(outcome)))}
-    assert rows["ben"][f"{VECTORISED}: misconceptions"] == WRONG.name
+    rows = {row["student"]: row for row in as_dicts(exports.everything(outcome))}
+    assert rows["ben"][f"{VECTORISED}: why"] == WRONG.name
+    assert rows["fay"][f"{VECTORISED}: why"] == "not recognised"
+    assert rows["dan"]["score"] == ""
     assert rows["fay"]["flags"] == NASTY
     assert rows["dan"]["to grade by hand"] == " ".join(IDS)
 
@@ -194,8 +227,8 @@ def test_the_full_file_says_why(outcome):
 @pytest.fixture
 def course_folder(course, tmp_path, monkeypatch):
     """A course of our own around the gradebook of the class."""
-    text = f"c = get_config()\nc.CourseDirectory.db_url = {course[0]!r}\n"
-    text += f"c.CourseDirectory.autograded_directory = {str(course[1])!r}\n"
+    text = f"c = get_config()\nc.CourseDirectory.db_url = {course.db_url!r}\n"
+    text += f"c.CourseDirectory.autograded_directory = {str(course.root('autograded'))!r}\n"
     (tmp_path / "nbgrader_config.py").write_text(text)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
@@ -203,16 +236,48 @@ def course_folder(course, tmp_path, monkeypatch):
 
 
 def test_the_commands_write_their_files(course_folder, outcome, capsys):
-    main(["report", ASSIGNMENT])
-    main(["export", ASSIGNMENT, "--format", "moodle"])
-    main(["export", ASSIGNMENT, "--out", "marks.csv"])
+    assert main(["report", ASSIGNMENT]) == 1  # dan has no mark yet
+    main(["export", ASSIGNMENT, "--format", "moodle", "--blank"])
+    main(["export", ASSIGNMENT, "--out", "marks.csv", "--blank"])
     page = (course_folder / f"reports/{ASSIGNMENT}.html").read_text()
     assert WRONG.name in page
     assert "Made on 20" in page
-    written = (course_folder / f"reports/{ASSIGNMENT}-moodle.csv").read_text()
+    written = (course_folder / f"reports/{ASSIGNMENT}-moodle.csv").read_bytes()
     assert written == exports.moodle(outcome)
-    assert (course_folder / "marks.csv").read_text() == exports.everything(outcome)
+    assert (course_folder / "marks.csv").read_bytes() == exports.everything(outcome)
     assert capsys.readouterr().out.count("Written to") == 3
+
+
+def test_export_does_not_pass_off_ungraded_work_as_nothing(course_folder, capsys):
+    with pytest.raises(SystemExit, match="--blank"):
+        main(["export", ASSIGNMENT])
+    assert "dan: to be graded by hand" in capsys.readouterr().err
+    assert not (course_folder / "reports").exists()
+
+
+@pytest.mark.parametrize(
+    ("problem", "says"),
+    [
+        (OperationalError("", {}, sqlite3.OperationalError("database is locked")), "is in use"),
+        (OSError(errno.ENOSPC, "No space left on device"), "disk is full"),
+    ],
+)
+def test_what_an_instructor_can_mend_is_said_in_words(course_folder, monkeypatch, problem, says):
+    def fail(*_, **__):
+        raise problem
+
+    monkeypatch.setattr(class_report, "render", fail)
+    with pytest.raises(SystemExit, match=says):
+        main(["report", ASSIGNMENT])
+
+
+def test_a_run_that_is_stopped_shows_no_traceback(course_folder, monkeypatch, capsys):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(class_report, "render", stop)
+    assert main(["report", ASSIGNMENT]) == 130
+    assert "run this again to go on" in capsys.readouterr().err
 
 
 def test_the_commands_refuse_in_words(course_folder, tmp_path, monkeypatch):

@@ -185,8 +185,8 @@ def test_the_gradebook_is_that_of_plain_nbgrader(judged, plain):
     assert plain["eve"][:2] == (86400, 2)
 
 
-def test_what_is_no_notebook_has_a_mark_and_a_reason(judged):
-    outcome = results(f"sqlite:///{judged / 'gradebook.db'}", ASSIGNMENT, judged / "autograded")
+def test_what_is_no_notebook_has_a_mark_and_a_reason(judged, here):
+    outcome = results(here(judged), ASSIGNMENT)
     dan = next(each for each in outcome.submissions if each.student == "dan")
     assert dan.score == 0
     assert "no Jupyter notebook" in " ".join(dan.flags)
