@@ -62,6 +62,7 @@ ASSIGNMENTS = (
 EXERCISES = {each.id: each for assignment in ASSIGNMENTS for each in assignment.EXERCISES}
 
 SEED = "INSTNORM_GRADING_SEED"
+CASES = "INSTNORM_GRADING_CASES"  # "public": `grade` leaves the hidden ones for later
 
 
 def check(exercise_id, function):
@@ -77,7 +78,8 @@ def grade(exercise_id, function):
 
     Raises ValueError when that is set to anything but a whole number of 0 or more.
     """
-    return _show(report(exercise_id, function, seed=grading_seed()))
+    seed = None if os.environ.get(CASES) == "public" else grading_seed()
+    return _show(report(exercise_id, function, seed=seed))
 
 
 def report(exercise_id, function, *, seed=None):

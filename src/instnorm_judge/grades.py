@@ -70,7 +70,7 @@ def score(cell):
     if not isinstance(mark, dict) or mark.get("exercise") != about["grade_id"]:
         return 0.0
     points = mark.get("points")
-    public = os.environ.get(CASES) == "public"
-    if not (mark.get("seed") or public) or type(points) not in (int, float) or not math.isfinite(points):
+    tried = mark.get("seed") or os.environ.get(CASES) == "public"
+    if not tried or type(points) not in (int, float) or not math.isfinite(points):
         return 0.0
     return min(max(float(points), 0.0), float(about["points"]))

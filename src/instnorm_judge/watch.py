@@ -30,7 +30,7 @@ class Rules:
     cases: str = "all"  # or "public"
 
 
-def watch(course, assignment, workers, rules=Rules(), *, say=print, going=lambda: True):  # noqa: B008
+def watch(course, assignment, workers, rules=Rules(), *, say=print, going=lambda: True):
     """Grade hand-ins of `assignment` while `going()`; `say` is told about each, in a line."""
     with course.gradebook() as gradebook:
         ledger = Ledger(course, assignment, gradebook, cases=rules.cases)

@@ -248,10 +248,10 @@ def test_the_ten_rows(tmp_path):
         "pip": mangled.install_first(solved()),
         "pdf": mangled.printed(solved()),
     }
-    course = new_course(tmp_path / "week [1]", handed_in)
-    assert (
-        run(course, "instnorm-judge", "roster", roster_file(tmp_path, nfc, handed_in)) is not None
-    )
+    course = new_course(tmp_path / "week 1", handed_in)
+    course = course.rename(tmp_path / "week [1]")  # nbgrader itself would find nothing in there
+    students = roster_file(tmp_path, nfc, handed_in)
+    assert "11 students" in run(course, "instnorm-judge", "roster", students).stdout
     result = run(course, "instnorm-judge", "autograde", NAME, "--workers", "2")
     assert scores(course) == {
         **dict.fromkeys(handed_in.keys() - {nfd, "pdf", "two"}, (FULL, False)),
@@ -260,6 +260,9 @@ def test_the_ten_rows(tmp_path):
         "pdf": (0, False),
     }, result.stderr
     assert result.returncode == 1
+    pip = (course / f"autograded/pip/{NAME}/{NAME}.ipynb").read_text()
+    assert "not run while grading: %pip install" in pip
+    assert "Retrying" not in pip
     said = [line for line in result.stderr.splitlines() if line.startswith("  ")]
     assert len(said) == 2
     assert said[0].startswith("  pdf: Nothing that was handed in is a notebook")
@@ -278,6 +281,36 @@ def roster_file(folder, nfc, handed_in):
     rows += [f"{each};{each};;" for each in handed_in if each.isascii()] + [f"{nfc};Zoé;;"]
     path.write_text("\r\n".join(rows), encoding="utf-8-sig")
     return path
+
+
+def test_plain_nbgrader_reads_the_same_files(tmp_path):
+    """Where it finds an .ipynb in the assignment's folder. Some 10 s of processor time."""
+    handed_in = {
+        "second": mangled.second_download(solved()),
+        "blank": mangled.beside_a_blank_one(solved()),
+        "wide": mangled.utf_16(solved()),
+        "joined": mangled.joined(solved()),
+    }
+    course = new_course(tmp_path / "course", handed_in)
+    result = run(course, "nbgrader", "autograde", NAME)
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert scores(course) == dict.fromkeys(handed_in, (FULL, False))
+
+
+@pytest.mark.parametrize("name", ["week 1 (IN)", "a[b]", "-+=@"])
+def test_an_assignment_may_be_called_anything(tmp_path, name):
+    """Some 5 s of processor time each."""
+    course = new_course(tmp_path / "course", {"ada[1]": {f"{name}/{NAME}.ipynb": b""}})
+    (course / f"submitted/ada[1]/{name}/{NAME}.ipynb").write_bytes(mangled.text(solved()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SAWarning)
+        with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+            gradebook.find_assignment(NAME).name = name
+            gradebook.db.commit()
+    result = run(course, "instnorm-judge", "autograde", "--", name)
+    assert (result.returncode, scores(course, name)) == (0, {"ada[1]": (FULL, False)}), (
+        result.stderr
+    )
 
 
 @pytest.mark.proof
