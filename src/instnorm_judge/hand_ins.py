@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from nbgrader.api import Gradebook
-from traitlets import Dict
+from traitlets import Any
 
 from . import rebuild
 from .rebuild import MAX_FILE, Unreadable
@@ -394,7 +394,7 @@ class Chooser(rebuild.SafeExporter):
     called as the assignment with *.ipynb in them; what it has not found there is out of our reach.
     """
 
-    notes = Dict(None, allow_none=True, help="per notebook: see `Submission`").tag(config=True)
+    notes = Any(None, help="per notebook: see `Submission`").tag(config=True)
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
