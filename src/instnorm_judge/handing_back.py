@@ -4,6 +4,7 @@ import contextlib
 import io
 import multiprocessing
 import os
+import re
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import PurePosixPath
@@ -11,6 +12,8 @@ from pathlib import PurePosixPath
 from . import feedback
 from .collect import original_names
 from .ledger import write
+
+MOODLE = re.compile(r".+_\d+_assignsubmission_[a-z]+")
 
 
 def pool(workers=None):
@@ -70,7 +73,7 @@ def _name(platform, student, original, page):
     if platform == "plain":
         return f"{student}/{page}"
     if platform == "moodle":
-        # With or without a folder for each, as the instructor had downloaded it.
-        folder = original if original.endswith(("_", "file")) else original.rpartition("file_")[0]
-        return f"{folder or original}/{page}" if "/" not in original else f"{original}/{page}"
+        # Moodle looks for a last underscore there, which not all its versions write.
+        about = MOODLE.match(original)
+        return f"{about[0] if about else original}_/{page}"
     return f"{PurePosixPath(original).stem}.html"
