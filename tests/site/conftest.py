@@ -123,9 +123,9 @@ def browser():
         chromium.close()
 
 
-@pytest.fixture
-def visit(browser, site):
-    """Open a page of the book: `visit("index.html", width=390, color_scheme="dark")`."""
+@contextmanager
+def visits(browser, site):
+    """Opens pages of the book, and closes them in the end."""
     contexts = []
 
     def open_page(name, *, width=1280, watch=lambda page: None, **options):
@@ -136,9 +136,63 @@ def visit(browser, site):
         page.goto(f"{site}/{name}", wait_until="load")
         return page
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    try:
+        yield open_page
+    finally:
+        for context in contexts:
+            context.close()
+
+
+@pytest.fixture
+def visit(browser, site):
+    """Open a page of the book: `visit("index.html", width=390, color_scheme="dark")`."""
+    with visits(browser, site) as open_page:
+        yield open_page
+
+
+@pytest.fixture(scope="module")
+def look(browser, site):
+    """Read a page to its end and ask all that the tests of a file want to know of it, once.
+
+    `look("index.html", ask, width=390)` is what `ask(page)` returned, a dictionary, and `requests`
+    and `complaints`: what the page asked for, and what it logged or was refused.
+    """
+    seen = {}
+
+    def once(name, ask, **options):
+        if (name, ask) not in seen:
+            requests, complaints = [], []
+
+            def watch(page):
+                page.on("request", lambda request: requests.append(request.url))
+                page.on("websocket", lambda socket: requests.append(socket.url))
+                page.on("response", lambda answer: answer.ok or complaints.append(answer.url))
+                page.on("pageerror", lambda error: complaints.append(str(error)))
+                page.on("console", lambda each: each.type == "log" or complaints.append(each.text))
+
+            with visits(browser, site) as open_page:
+                page = open_page(name, watch=watch, **options)
+                read_to_the_end(page)
+                page.wait_for_load_state("networkidle")
+                # Before axe-core, which asks for stylesheets of its own accord.
+                heard = {"requests": [*requests], "complaints": [*complaints]}
+                seen[name, ask] = {**ask(page), **heard}
+        return seen[name, ask]
+
+    return once
+
+
+def read_to_the_end(page):
+    """Scroll through, so that what loads when it is near has loaded."""
+    height = page.evaluate("document.documentElement.scrollHeight")
+    for top in range(0, height, 600):
+        page.evaluate(f"scrollTo(0, {top})")
+        page.wait_for_timeout(30)
+    for box in page.locator(".explorable").all():
+        box.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.explorable')].every((e) => 'mounted' in e.dataset)"
+    )
 
 
 class Explorable:
