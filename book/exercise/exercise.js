@@ -167,12 +167,12 @@ export async function mount(box) {
       answer = { kind: "trouble", text: error.message };
     }
     if (answer.kind === "report") {
-      const names = answer.names.map((each) => each.name);
-      const mark = { points: answer.points, of: answer.of, names, version, checked: Date.now() };
+      const { points: earned, of, names } = answer;
+      const mark = { points: earned, of, names, version, checked: Date.now() };
       kept.keep(id, { source: cells.text, at: Date.now(), ...mark });
       dispatchEvent(new CustomEvent("instnorm-points"));
     }
-    report.replaceChildren(...shown(answer, asked));
+    report.replaceChildren(...shown(answer, asked, put));
     say(aloud(answer));
   }
   check.addEventListener("click", runCheck);
@@ -209,7 +209,7 @@ export async function mount(box) {
     }
     output.replaceChildren(...tried(answer));
   }
-  scratch.addEventListener("toggle", () => {
+  function withLine() {
     line ??= editor({
       parent: linePlace,
       text: lineOf(asked.cases[0]),
@@ -217,7 +217,17 @@ export async function mount(box) {
       run: () => !run.disabled && runLine(),
       numbered: false,
     });
-  });
+  }
+  scratch.addEventListener("toggle", withLine);
+  function put(text) {
+    scratch.open = true;
+    withLine();
+    line.text = text;
+    const chosen = asked.cases.findIndex((each) => lineOf(each) === text);
+    if (chosen >= 0) cases.value = chosen;
+    scratch.scrollIntoView({ block: "nearest" });
+    if (!run.disabled) runLine();
+  }
   cases.addEventListener("change", () => (line.text = lineOf(asked.cases[cases.value])));
   run.addEventListener("click", runLine);
 
@@ -232,48 +242,81 @@ export async function mount(box) {
 
 const pre = (text) => element("pre", { tabindex: 0, text });
 
-/** The elements that show what the check found. */
-function shown(answer, asked) {
+/** The elements that show what the check found. `put` writes a line to try. */
+function shown(answer, asked, put) {
   if (answer.kind === "trouble") return [trouble(answer.text)];
   if (answer.kind === "fault") return fault(answer.text);
   const full = answer.points === answer.of;
-  const parts = [
-    element("p", {
-      class: full ? "xr-points xr-full" : "xr-points",
-      text: `${answer.points} of ${points(answer.of)}`,
-    }),
-  ];
-  for (const { name, says } of answer.names) {
-    parts.push(
-      element(
-        "div",
-        { class: "xr-named" },
-        element("p", { class: "xr-name", text: words(name) }),
-        element("p", { text: says }),
-      ),
-    );
-  }
-  const list = element("ul", { class: "xr-aspects" });
-  for (const { says, passed, points: worth } of answer.aspects) {
-    list.append(
-      element(
-        "li",
-        { class: passed ? "xr-passed" : "xr-missed" },
-        element("span", { class: "xr-mark", role: "img", "aria-label": passed ? "passed" : "missed", text: passed ? "✓" : "✗" }),
-        element("span", { text: says }),
-        element("span", { class: "xr-worth", text: points(worth) }),
-      ),
-    );
-  }
-  parts.push(list);
+  const parts = answer.blocks.map((block) => BLOCKS[block.is](block, { answer, full, put }));
   if (asked.elsewhere) parts.push(element("p", { class: "xr-help", text: asked.elsewhere }));
-  const whole = element("details", { class: "xr-whole" }, element("summary", { text: "What the check saw" }), pre(answer.text));
-  whole.open = !full;
-  parts.push(whole);
   if (answer.printed) {
     parts.push(element("p", { class: "xr-help", text: "Your code printed:" }), pre(answer.printed));
   }
   return parts;
+}
+
+// What a report of the checks is made of.
+const BLOCKS = {
+  Headline: (_, { answer, full }) =>
+    element("p", {
+      class: full ? "xr-points xr-full" : "xr-points",
+      text: `${answer.points} of ${points(answer.of)}`,
+    }),
+  Paragraph: ({ name, says }) =>
+    name
+      ? element(
+          "div",
+          { class: "xr-named" },
+          element("p", { class: "xr-name", text: words(name) }),
+          element("p", { text: says }),
+        )
+      : element("p", { class: "xr-says", text: says }),
+  Aspects: ({ rows }, { put }) => {
+    const list = element("ul", { class: "xr-aspects" });
+    for (const { says, passed, points: worth, flaw } of rows) {
+      const mark = element("span", { class: "xr-mark", role: "img", text: passed ? "✓" : "✗" });
+      mark.setAttribute("aria-label", passed ? "passed" : "missed");
+      const said = element("div", {}, element("span", { text: says }));
+      if (flaw) said.append(flawed(flaw, put));
+      const points_ = element("span", { class: "xr-worth", text: points(worth) });
+      list.append(element("li", { class: passed ? "xr-passed" : "xr-missed" }, mark, said, points_));
+    }
+    return list;
+  },
+  Verbatim: ({ title, lines }) =>
+    element("div", {}, element("p", { class: "xr-help", text: title }), pre(lines.join("\n"))),
+};
+
+function flawed({ says, case: which, call, comparison }, put) {
+  const box = element("div", { class: "xr-flaw" }, element("p", { text: says }));
+  if (comparison) {
+    const { place, theirs, ours, wrong } = comparison;
+    box.append(
+      element(
+        "div",
+        { class: "xr-pair" },
+        numbers(`yours ${place}`.trim(), theirs, wrong),
+        numbers("expected", ours),
+      ),
+    );
+  }
+  box.append(element("p", { class: "xr-help", text: `Case: ${which}` }));
+  if (call) {
+    const see = button("Try this case");
+    see.addEventListener("click", () => put(call));
+    box.append(see);
+  }
+  return box;
+}
+
+function numbers(title, rows, wrong) {
+  const table = element("table", {}, element("caption", { text: title }));
+  rows.forEach((row, i) => {
+    const line = element("tr");
+    row.forEach((text, k) => line.append(element("td", { text, class: wrong?.[i][k] ? "xr-off" : undefined })));
+    table.append(line);
+  });
+  return table;
 }
 
 const trouble = (text) => {
@@ -295,9 +338,12 @@ const fault = (text) => [
 function aloud(answer) {
   if (answer.kind === "trouble") return answer.text.split("\n")[0];
   if (answer.kind === "fault") return "The check itself has failed. No points are given or taken.";
-  const names = answer.names.map(({ name, says }) => `${words(name)}. ${says}`);
-  const missed = answer.aspects.filter(({ passed }) => !passed).map(({ says }) => `Missed: ${says}`);
-  return [`${answer.points} of ${points(answer.of)}.`, ...names, ...missed].join(" ");
+  const said = answer.blocks.flatMap((block) => {
+    if (block.is === "Paragraph") return [block.name ? `${words(block.name)}. ${block.says}` : block.says];
+    if (block.is !== "Aspects") return [];
+    return block.rows.filter(({ passed }) => !passed).map(({ says }) => `Missed: ${says}`);
+  });
+  return [`${answer.points} of ${points(answer.of)}.`, ...said].join(" ");
 }
 
 function tried(answer) {
@@ -305,8 +351,8 @@ function tried(answer) {
   if (answer.kind === "fault") return fault(answer.text);
   const parts = [];
   if (answer.printed) parts.push(pre(answer.printed));
-  if (answer.value) parts.push(pre(answer.value));
   parts.push(...answer.pictures.map(beside));
+  if (answer.value) parts.push(pre(answer.value));
   if (!parts.length) parts.push(element("p", { class: "xr-help", text: "It ran, and gave nothing." }));
   return parts;
 }

@@ -74,7 +74,8 @@ class Exercise:
 @pytest.fixture(scope="module")
 def context(browser):
     """One browser's memory for this file; its cache has Python after the first start."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    size = {"width": 1280, "height": 900}
+    context = browser.new_context(viewport=size, reduced_motion="reduce")
     yield context
     context.close()
 

@@ -25,20 +25,27 @@ def ask(do, source, exercise_id="instance-norm", before=BEFORE, earlier=(), afte
     return json.loads(in_page.handle(json.dumps(request)))
 
 
+def blocks(answer, kind):
+    return [block for block in answer["blocks"] if block["is"] == kind]
+
+
 def test_right_answer():
     answer = ask("check", RIGHT)
     assert (answer["kind"], answer["points"], answer["of"]) == ("report", 6, 6)
     assert answer["names"] == []
-    assert all(aspect["passed"] for aspect in answer["aspects"])
+    (aspects,) = blocks(answer, "Aspects")
+    assert all(row["passed"] for row in aspects["rows"])
 
 
 def test_wrong_answer_is_named():
     answer = ask("check", RIGHT.replace("var((2, 3), keep", "var((2, 3), ddof=1, keep"))
-    (named,) = answer["names"]
-    says = EXERCISES["instance-norm"].misconception(named["name"]).says
-    assert (named["name"], named["says"]) == ("divides-by-m-minus-1", says)
+    (name,) = answer["names"]
+    assert name == "divides-by-m-minus-1"
+    (named,) = blocks(answer, "Paragraph")
+    says = EXERCISES["instance-norm"].misconception(name).says
+    assert (named["name"], named["says"]) == (name, says)
     assert answer["points"] == 0
-    assert named["name"] in answer["text"]
+    assert name in answer["text"]
 
 
 @pytest.mark.parametrize(
