@@ -164,6 +164,7 @@ ORDER_ASPECTS = (
         public=(DEAD,),
         hidden=lambda rng: [dead(rng) for _ in range(2)],
         judges=(1,),
+        apart=True,
     ),
     Aspect(
         "eps",

@@ -135,6 +135,7 @@ MOMENTS_ASPECTS = (
         public=({"mu": np.array([3.0, -2.0, 0.0]), "sigma": np.zeros(3)},),
         hidden=lambda rng: [without_spread(rng) for _ in range(2)],
         judges=(0, 1),
+        apart=True,
     ),
     Aspect(
         "array",
@@ -162,6 +163,7 @@ MOMENTS = Exercise(
             "a mean that is not 0.",
             lambda mu, sigma: (np.maximum(mu, 0), sigma**2),
             ORDINARY,
+            also=(lambda mu, sigma: (np.maximum(mu, 0), np.where(mu > 0, sigma**2, 0)),),
         ),
         Misconception(
             "standard-constants",

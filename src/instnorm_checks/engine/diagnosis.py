@@ -17,6 +17,7 @@ from .compare import agree
 from .exercise import Arguments, Aspect, Exercise, Misconception
 from .faults import InternalError, told
 from .pace import speed_of
+from .plain import plain_names
 
 # How many aspects are kept, each with one seed: those of all exercises, with three. And the bytes
 # of what is kept of a call; our cases need a tenth, but for those that are timed.
@@ -123,7 +124,7 @@ def examine(exercise: Exercise, function: Callable, seed: int | None = None) -> 
 def _examine(exercise, function, seed):
     trials = tuple(_try(exercise, function, case) for case in _cases(exercise, seed))
     missed = [trial for trial in trials if not trial.passed]
-    named = _explain(exercise, missed)
+    named = _explain(exercise, trials)
     puzzling = [trial for trial in missed if trial.aspect.name not in named]
     broken = _broken_properties(exercise, function, puzzling)
     return Examination(exercise, trials, seed, named, broken)
@@ -213,41 +214,71 @@ def _freeze(values):
             value.flags.writeable = False
 
 
-def _explain(exercise, missed):
-    """For each missed aspect the misconception that reproduces all its wrong outcomes, if any.
+def _explain(exercise, trials):
+    """For each missed aspect what explains it, if anything does.
 
-    A misconception that explains several aspects at once is preferred to several that explain one
-    each.
+    A misconception is named only with evidence: it reproduces every wrong outcome of the aspects
+    that it is named for, these are at least half of the missed points, and it contradicts no case
+    that was passed. One that explains several aspects at once is preferred to several that explain
+    one each. A wrong name is worse than none.
     """
-    unexplained = {}
-    for trial in missed:
-        unexplained.setdefault(trial.aspect.name, []).append(trial)
-    lost = frozenset(unexplained)
-    named = {}
+    missed = {}
+    for trial in trials:
+        if not trial.passed:
+            missed.setdefault(trial.aspect.name, []).append(trial)
     # Cases that are timed are large. What explains the others explains them, without running there.
-    large = [a for a, trials in unexplained.items() if trials[0].aspect.pace and trials[0].is_wrong]
-    for aspect in large:
-        del unexplained[aspect]
-    while unexplained:
-        reach = {
-            wrong.name: _reach(exercise, wrong, unexplained, lost)
-            for wrong in exercise.misconceptions
-        }
-        best = max(reach, key=lambda name: len(reach[name]), default=None)
-        if not reach.get(best):
-            break
-        for aspect in reach[best]:
-            named[aspect] = exercise.misconception(best)
-            del unexplained[aspect]
-        named.update(dict.fromkeys(large, exercise.misconception(best)))
+    large = [a for a, each in missed.items() if each[0].aspect.pace and each[0].is_wrong]
+    small = {a: each for a, each in missed.items() if a not in large}
+    passed = [t for t in trials if t.passed and not (t.aspect.pace or t.aspect.apart)]
+    enough = _worth(exercise, small) / 2
+    found = [
+        (wrong, reached)
+        for wrong, reached in (
+            *plain_names(exercise, trials),
+            *_reproduced(exercise, small, passed),
+        )
+        if reached and _worth(exercise, reached) >= enough
+    ]
+    named = {}
+    while found:
+        # What is plain first; then what explains most; then what loses no more than was lost.
+        wrong, reached = max(
+            found,
+            key=lambda each: (
+                2 * each[0].plain + (each[0].implementation is None),
+                len(each[1]),
+                set(each[0].loses) == set(missed),
+            ),
+        )
+        named.update(dict.fromkeys((*reached, *large), wrong))
         large = ()
+        found = [
+            (other, rest)
+            for other, reached in found
+            if (rest := [aspect for aspect in reached if aspect not in named])
+        ]
     return named
 
 
-def _reach(exercise, wrong, missed, lost):
+def _reproduced(exercise, missed, passed):
+    """(misconception, aspects that it accounts for) for those that contradict no case."""
+    for wrong in exercise.misconceptions:
+        for way in (wrong.implementation, *wrong.also):
+            reached = _reach(exercise, wrong, way, missed)
+            if reached and not any(_contradicts(wrong, way, trial) for trial in passed):
+                yield wrong, reached
+                break
+
+
+def _worth(exercise, aspects):
+    return sum(exercise.aspect(name).points for name in aspects)
+
+
+def _reach(exercise, wrong, way, missed):
     """The missed aspects (name -> trials) that `wrong` accounts for."""
     if wrong.speeds:
         return [a for a, trials in missed.items() if all(_is_as_slow(wrong, t) for t in trials)]
+    lost = set(missed)
     missed = {a: trials for a, trials in missed.items() if not any(t.is_slow for t in trials)}
     if wrong.resembles:
         if not lost <= set(wrong.loses):
@@ -255,7 +286,7 @@ def _reach(exercise, wrong, missed, lost):
         return [a for a, trials in missed.items() if all(_resembles(wrong, t) for t in trials)]
     reached, evidence = [], False
     for aspect, trials in missed.items():
-        outcomes = [_pretended(wrong, trial) for trial in trials]
+        outcomes = [_pretended(wrong, way, trial) for trial in trials]
         if all(same(t.aspect, t.outcome, o) for t, o in zip(trials, outcomes, strict=True)):
             reached.append(aspect)
             # That both crash is no evidence by itself.
@@ -263,10 +294,17 @@ def _reach(exercise, wrong, missed, lost):
     return reached if evidence else []
 
 
-def _pretended(wrong, trial):
+def _contradicts(wrong, way, trial):
+    """Whether a misconception fails a case that was passed. Rounding noise may fail any."""
+    if wrong.speeds or wrong.resembles:
+        return False
+    return not same(trial.aspect, _pretended(wrong, way, trial), trial.expected)
+
+
+def _pretended(wrong, way, trial):
     """What a misconception makes of the case of a trial."""
     what = f"the misconception {wrong.name!r}"
-    return trial.case.outcome_of(wrong.implementation, what, wrong.raises)
+    return trial.case.outcome_of(way, what, wrong.raises)
 
 
 def _is_as_slow(wrong, trial):

@@ -36,6 +36,9 @@ class Aspect:
     judges: tuple[int, ...] = (0,)  # which of the returned arrays are compared
     strict: bool = False  # also: the reference's dtype, and no argument changed
     pace: Pace | None = None  # also: right answers are timed
+    # Its cases are special ones, which programs treat in a branch of their own: that they are
+    # passed says nothing about what is wrong elsewhere.
+    apart: bool = False
     # What the reference raises in some of the cases. There a right answer raises it too, or a
     # subclass of it. Anything else that the reference raises is a fault of ours.
     raises: type[Exception] | tuple[type[Exception], ...] = ()
@@ -55,6 +58,11 @@ class Misconception:
     # Where the answer is right and too slow: from how many times as fast as the naive version, to
     # how many, it is this idea that makes it so.
     speeds: tuple[float, float] | None = None
+    # Other ways in which the same mistake is made.
+    also: tuple[Callable, ...] = ()
+    # Its answers are as plain as zeros or an argument handed back, and it says more about them than
+    # `engine.plain` does.
+    plain: bool = False
     # What the implementation raises in some cases, besides what the aspect allows.
     raises: type[Exception] | tuple[type[Exception], ...] = ()
 

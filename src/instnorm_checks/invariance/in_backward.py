@@ -230,6 +230,7 @@ BACKWARD = Exercise(
             "sum.",
             lambda dy, x, gamma, eps: in_backward(np.ones_like(dy), x, gamma, eps),
             ALL,
+            plain=True,
         ),
         Misconception(
             "dgamma-per-image",

@@ -262,6 +262,7 @@ IDENTIFIABLE = Exercise(
             "exposure. Each box needs its own.",
             lambda outputs: np.full(len(outputs), identifiable(outputs).max()),
             ALL,
+            plain=True,
         ),
         Misconception(
             "compares-boxes",

@@ -286,6 +286,7 @@ WITH_MEMORY = Exercise(
             "a little towards the batch.",
             with_memory(remember=lambda x, old, training, m: old),
             STATISTICS,
+            plain=True,
         ),
         # After the ones that are half of it.
         Misconception(
@@ -297,6 +298,7 @@ WITH_MEMORY = Exercise(
                 remember=lambda x, old, training, m: old,
             ),
             ("training", *STATISTICS, "array"),
+            plain=True,
         ),
         Misconception(
             "biased-running-variance",

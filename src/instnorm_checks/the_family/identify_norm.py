@@ -160,6 +160,7 @@ BLACK_BOX = Exercise(
             "of computing one number differ in the last digits; np.allclose forgives that.",
             lambda x, y, eps=1e-5: np.zeros(3),
             ALL,
+            plain=True,
         ),
         Misconception(
             "marks-what-does-not-fit",
