@@ -267,7 +267,6 @@ def _reproduced(exercise, missed, passed):
             reached = _reach(exercise, wrong, way, missed)
             if reached and not any(_contradicts(wrong, way, trial) for trial in passed):
                 yield wrong, reached
-                break
 
 
 def _worth(exercise, aspects):

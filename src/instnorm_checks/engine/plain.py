@@ -73,7 +73,7 @@ def plain_names(exercise, trials):
 
 def _kinds(calls):
     """(name, which, whether a call is of that kind; None: it can't be told)."""
-    yield "all-zeros", "", lambda call: not bool(call.part.any())
+    yield "all-zeros", "", lambda call: not call.part.any() if call.expected.any() else None
     yield "all-nan", "", lambda call: bool(np.isnan(call.part).all())
     yield "one-number", "", _is_one_number
     for name, value in calls[0].trial.arguments.items() if calls else ():
@@ -83,13 +83,15 @@ def _kinds(calls):
 
 
 def _is_one_number(call):
-    if call.part.size < 2:
+    if call.part.size < 4 or np.ptp(call.expected) == 0:
         return None
     return bool(np.isfinite(call.part).all() and np.ptp(call.part) == 0)
 
 
 def _is_argument(call, name):
     value = call.trial.arguments[name]
+    if np.array_equal(call.expected, value):
+        return None
     return call.part.shape == value.shape and np.array_equal(call.part, value, equal_nan=True)
 
 
@@ -98,8 +100,10 @@ def _is_an_earlier_answer(call, calls):
 
     Scaled or shifted values are no others: some answers are the same for these, rightly.
     """
-    if call.part.size < 4 or np.ptp(call.part) == 0 or not (call.part % 1).any():
+    if call.part.size < 4 or not np.isfinite(call.part).all() or np.ptp(call.part) == 0:
         return None  # too little to be sure of
+    if not (call.part % 1).any():
+        return None  # whole numbers agree too easily
     before = [
         other
         for other in calls[: calls.index(call)]
