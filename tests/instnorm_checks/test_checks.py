@@ -453,12 +453,15 @@ def test_the_property_that_broke_is_named(capsys):
     [
         (lambda x, eps=1e-5: None, ["Your function returned None. Is a return line missing?"]),
         (lambda x, eps=1e-5: print(x.shape), ["print shows a value, return", "(1, 1, 2, 3)"]),
-        (lambda x, eps=1e-5: x.tolist(), ["returned a list of", "NumPy array"]),
+        (
+            lambda x, eps=1e-5: x.tolist(),
+            ["Your function returned a list, where a NumPy array is needed."],
+        ),
         (lambda x, eps=1e-5: 1.0, ["returned a single number (float)"]),
         (lambda x, eps=1e-5: torch.from_numpy(x), ["type torch.Tensor"]),
         (lambda x, eps=1e-5: x.astype(int), ["an array of int64"]),
-        (lambda x, eps=1e-5: x.ravel(), ["shape (6,), where (1, 1, 2, 3) is needed"]),
-        (lambda x, eps=1e-5: x * np.nan, ["NaN or infinity (6 of 6 values"]),
+        (lambda x, eps=1e-5: x.ravel(), ["should have shape (1, 1, 2, 3), and has (6,)"]),
+        (lambda x, eps=1e-5: x * np.nan, ["NaN or infinity in your output (6 of 6 values"]),
         (lambda x: x, ["can't be called as instance_norm_loops(x, eps=1e-5)"]),
         (lambda: None, ["can't be called as instance_norm_loops(x, eps=1e-5)"]),
         (lambda x, eps=1e-5: x.no, ["raised AttributeError", "at line"]),
@@ -473,6 +476,29 @@ def test_messages(capsys, function, phrases):
     assert mark < 6
     for phrase in phrases:
         assert phrase in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    "change", [list, tuple, np.ndarray.tolist, lambda a: a.astype(bool), lambda a: a.astype(int)]
+)
+@pytest.mark.parametrize("name", ["identify-norm", "identifiable"])
+def test_where_0_or_1_is_asked_lists_and_bools_do_too(name, change):
+    ours = EXERCISES[name]
+    assert grade(name, lambda *given: change(ours.reference(*given))) == ours.points
+
+
+def test_a_rank_may_be_an_int_and_nothing_else_may():
+    ours = EXERCISES["in-constraints"]
+
+    def ranks(*given):
+        total, sqnorm, rank = ours.reference(*given)
+        return total, sqnorm, [int(r) for r in rank]
+
+    def lists(*given):
+        return tuple(part.tolist() for part in ours.reference(*given))
+
+    assert grade(ours.id, ranks) == ours.points
+    assert lost(examine(ours, lists)) == {"sum-and-norm", "norm-with-eps", "array"}
 
 
 def test_blank_answers_are_told_what_to_do(capsys):
@@ -506,7 +532,8 @@ def test_only_none_is_missing_while_a_pair_is_half_written(capsys):
 
     text, mark = report(capsys, CONTRAST, half, grade)
     assert mark == 1
-    assert "Your normed is None." in text
+    assert "Your normed is None, and so not judged yet." in text
+    assert "return line" not in text
 
 
 def test_full_marks_are_said_plainly(capsys):

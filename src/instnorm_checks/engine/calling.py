@@ -4,6 +4,7 @@ The function receives fresh copies and nothing else; what it returns is copied a
 no difference to the rest of the checks whether it runs here or behind a proxy in another process.
 """
 
+import contextlib
 import io
 import sysconfig
 import time
@@ -25,6 +26,9 @@ LIBRARIES = (
     str(Path(__file__).parents[1]),
     str(Path(instnorm.__file__).parent),
 )
+
+# What is taken for an array of whole numbers, where one is asked for.
+ACCEPTED = bool | int | float | list | tuple | np.generic | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -52,8 +56,10 @@ class Outcome:
     busy: float = 0.0  # seconds of processor time that it took, when it came to its end
 
 
-def call(function, arguments, returns):
+def call(function, arguments, returns, counts=()):
     """Call `function` with copies of `arguments`; `returns` names the arrays to come back.
+
+    Those that `counts` names are whole numbers, for which lists, ints and bools do as well.
 
     Everything a student's code can raise is an outcome, SystemExit included. KeyboardInterrupt
     alone goes through: it is how a time-out, or the student's own stop button, ends an endless
@@ -65,7 +71,7 @@ def call(function, arguments, returns):
     attempt = _attempt(function, arguments)
     changed = _changed(attempt.given, arguments)
     if attempt.error is None:
-        parts = _parts(attempt.result, returns, attempt.printed)
+        parts = _parts(attempt.result, returns, attempt.printed, counts)
         return Outcome(parts, None, changed, attempt.printed, attempt.busy)
     # A proxy for a function in another process raises what was raised there, and says where in
     # `frames`. What it raises without is a fault of its own.
@@ -85,7 +91,7 @@ def call_ours(what, function, arguments, returns, raises=(), secret=False):
     attempt = _attempt(function, arguments)
     changed = _changed(attempt.given, arguments)
     if attempt.error is None:
-        parts = _parts(attempt.result, returns, attempt.printed)
+        parts = _parts(attempt.result, returns, attempt.printed, ())
         return Outcome(parts, None, changed, attempt.printed, attempt.busy)
     if not isinstance(attempt.error, raises):
         raise InternalError(f"{what} raised {told(attempt.error, secret)}") from attempt.error
@@ -147,31 +153,43 @@ def _changed(given, arguments):
     )
 
 
-def _parts(result, returns, printed):
+def _parts(result, returns, printed, counts):
     if len(returns) == 1:
-        return (_by_value("your function returned", result, printed),)
+        return (_by_value(returns[0], "your function returned", result, printed, counts),)
     if isinstance(result, tuple | list) and len(result) == len(returns):
         return tuple(
-            _by_value(f"your {name} is", part, printed)
+            _by_value(name, f"for {name} your function returned", part, "", counts)
+            if part is not None
+            else f"your {name} is None, and so not judged yet."
             for name, part in zip(returns, result, strict=True)
         )
+    several = isinstance(result, tuple | list)
     sentence = (
         f"your function must hand back {len(returns)} arrays, as in `return "
-        f"{', '.join(returns)}`; it returned {_describe(result)}."
+        f"{', '.join(returns)}`; it returned "
+        f"{f'{len(result)} things' if several else _describe(result)}."
     )
     return (sentence,) * len(returns)
 
 
-def _by_value(verb, result, printed):
-    """A copy of an array of floats; for anything else, a sentence."""
+def _by_value(name, returned, result, printed, counts):
+    """A copy of an array of floats; for anything else, a sentence.
+
+    Whole numbers, True and False, and lists of them, are as good as floats where that is asked.
+    """
+    if name in counts and isinstance(result, ACCEPTED):
+        with contextlib.suppress(ValueError):  # a ragged list
+            array = np.atleast_1d(np.array(result, subok=False))
+            if array.dtype.kind in "biu" or not isinstance(result, np.ndarray):
+                return array.astype(np.float64)
     if result is None and printed:
-        return f"{verb} None. It printed something: print shows a value, return hands it back."
+        return f"{returned} None. It printed something: print shows a value, return hands it back."
     if result is None:
-        return f"{verb} None. Is a return line missing?"
+        return f"{returned} None. Is a return line missing?"
     if not isinstance(result, np.ndarray):
-        return f"{verb} {_describe(result)}, where a NumPy array is needed."
+        return f"{returned} {_describe(result)}, where a NumPy array is needed."
     if result.dtype.kind != "f":
-        return f"{verb} an array of {result.dtype}, where floating-point numbers are needed."
+        return f"{returned} an array of {result.dtype}, where floating-point numbers are needed."
     return np.array(result, subok=False)
 
 
@@ -183,7 +201,7 @@ def _describe(value):
     if isinstance(value, np.ndarray):
         return "one array"
     if isinstance(value, tuple | list):
-        return f"a {type(value).__name__} of {len(value)}"
+        return f"a {type(value).__name__}"
     return f"an object of type {type(value).__module__}.{type(value).__qualname__}"
 
 

@@ -88,6 +88,8 @@ class Exercise:
     aspects: tuple[Aspect, ...]
     misconceptions: tuple[Misconception, ...] = field(repr=False)
     properties: tuple[Property, ...] = field(repr=False)
+    # Names of the returned arrays that hold whole numbers, or 0 and 1. Lists and ints do there too.
+    counts: tuple[str, ...] = ()
 
     def __post_init__(self):
         every = tuple(aspect.name for aspect in self.aspects)

@@ -15,25 +15,26 @@ from .exercise import Misconception
 # Name -> what is said, with `what` for the array and `which` for what it was found to be.
 SAYS = {
     "all-zeros": (
-        "{what} is 0 everywhere, whatever the arguments. Did you store the result? An array made "
-        "with np.zeros stays as it is until something is written into it."
+        "All values of your {what} are 0, whatever the arguments. Did you store the result? An "
+        "array made with np.zeros stays as it is until something is written into it."
     ),
     "all-nan": (
-        "{what} is NaN everywhere, whatever the arguments. NaN comes from 0 / 0 or from infinity "
-        "minus infinity, and everything computed with it is NaN too. Print the parts of your "
-        "formula one by one: where does the first NaN stand?"
+        "All values of your {what} are NaN, whatever the arguments. NaN comes from 0 / 0 or from "
+        "infinity minus infinity, and everything computed with it is NaN too. Print the parts of "
+        "your formula one by one: where does the first NaN stand?"
     ),
     "one-number": (
-        "{what} holds one and the same number everywhere, in every case. Does a mean or a sum run "
-        "over everything, where a value is wanted for each place?"
+        "All values of your {what} are one and the same number, in every case. Does a mean or a "
+        "sum run over everything, where a value is wanted for each place?"
     ),
     "its-argument": (
-        "{what} is the argument {which}, just as it came. Did you store the result, and return it?"
+        "Your {what} is the argument {which}, just as it came. Did you store the result, and "
+        "return it?"
     ),
     "an-earlier-answer": (
-        "{what} is what your function returned for other arguments, in an earlier call. Does it "
-        "keep results from one call to the next, or use a variable of another cell in place of "
-        "its arguments?"
+        "Your {what} is that of an earlier call, for other arguments. Does your function keep "
+        "results from one call to the next, or use a variable of another cell in place of its "
+        "arguments?"
     ),
 }
 
@@ -61,7 +62,7 @@ def plain_names(exercise, trials):
             if not (trial.expected.failure or trial.outcome.failure or trial.aspect.pace)
             and isinstance(trial.outcome.parts[k], np.ndarray)
         ]
-        what = "Your output" if len(exercise.returns) == 1 else f"Your {name}"
+        what = "output" if len(exercise.returns) == 1 else name
         for kind, which, is_so in _kinds(calls):
             reached = _explained(exercise, trials, k, calls, is_so)
             if reached:

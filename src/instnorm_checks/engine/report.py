@@ -372,7 +372,7 @@ def _wrong_in(exercise, trial):
     if trial.is_slow:
         return _slowness(trial.speed, trial.aspect.pace.times), None
     for k in trial.aspect.judges:
-        name = "your output" if len(exercise.returns) == 1 else f"your {exercise.returns[k]}"
+        name = "output" if len(exercise.returns) == 1 else exercise.returns[k]
         part, expected = trial.outcome.parts[k], trial.expected.parts[k]
         if not agree(part, expected):
             return _difference(name, part, expected, trial.hidden)
@@ -397,17 +397,17 @@ def _slowness(speed, needed):
 
 def _difference(name, part, expected, hidden):
     if part.shape != expected.shape:
-        return f"{name} has shape {part.shape}, where {expected.shape} is needed", None
+        return f"your {name} should have shape {expected.shape}, and has {part.shape}", None
     place = first_disagreement(part, expected)
     comparison = None if hidden else _side_by_side(part, expected, place)
     if not np.isfinite(part).all():
         bad = np.argwhere(~np.isfinite(part))
         count = f"{len(bad)} of {part.size} values, the first at {_index(bad[0])}"
-        return f"{name} holds NaN or infinity ({count})", comparison
+        return f"there is NaN or infinity in your {name} ({count})", comparison
     if hidden:
-        return f"{name} is wrong, first at {_index(place)}", None
+        return f"your {name} differs from what is right, first at {_index(place)}", None
     theirs, ours = _apart(part[place], expected[place])
-    return f"{name} at {_index(place)} is {theirs}, expected {ours}", comparison
+    return f"your {name} at {_index(place)} is {theirs}, expected {ours}", comparison
 
 
 def _side_by_side(part, expected, place):

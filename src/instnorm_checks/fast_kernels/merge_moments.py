@@ -72,6 +72,10 @@ def forgets_the_past(mean, squares, count, block):
     return block.mean(1), block.shape[1] * block.var(1)
 
 
+def squares_of_all_rows(block):
+    return np.full(len(block), ((block - block.mean()) ** 2).sum())
+
+
 def merges_in_place(mean, squares, count, block):
     mean[...], squares[...] = merge_moments(mean, squares, count, block)
     return mean, squares
@@ -224,6 +228,7 @@ MERGING = Exercise(
             "Your block has a single mean for all rows. Each row is on its own.",
             merging(mean_of=lambda block: block.mean()),
             ("first-block", "mean", "squares"),
+            also=(merging(mean_of=lambda block: block.mean(), squares_of=squares_of_all_rows),),
         ),
         Misconception(
             "swaps-the-results",

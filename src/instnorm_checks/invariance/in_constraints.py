@@ -135,6 +135,7 @@ CONSTRAINTS = Exercise(
     id="in-constraints",
     signature="in_constraints(x, eps)",
     returns=("total", "sqnorm", "rank"),
+    counts=("rank",),
     reference=output_constraints,
     aspects=CONSTRAINTS_ASPECTS,
     misconceptions=(

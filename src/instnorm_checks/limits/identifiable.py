@@ -187,6 +187,7 @@ IDENTIFIABLE = Exercise(
     id="identifiable",
     signature="identifiable(outputs)",
     returns=("found",),
+    counts=("found",),
     reference=identifiable,
     aspects=IDENTIFIABLE_ASPECTS,
     misconceptions=(

@@ -121,6 +121,7 @@ BLACK_BOX = Exercise(
     id="identify-norm",
     signature="identify(x, y, eps=1e-5)",
     returns=("fits",),
+    counts=("fits",),
     reference=which_norm,
     aspects=IDENTIFY_ASPECTS,
     misconceptions=(

@@ -115,7 +115,7 @@ ATTACKS = {
         "    __array_ufunc__ = lambda *a, **k: np.True_\n"
         "    shape = dtype = property(lambda self: type('Any', (), {'__eq__': lambda *a: True})())",
         answers=everywhere("{f} = lambda x, *rest: np.zeros(3).view(Liar)"),
-        says="has shape (3,)",
+        says="and has (3,)",
     ),
     "lying-number": Attack(
         "class Liar(float):\n"
