@@ -226,18 +226,20 @@ CLASS = {
 
 
 def package():
-    """Source of a cell that brings the package `instnorm` along, as it is not in the sandbox."""
+    """Source of a cell that brings the checks along, which are not in the sandbox."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:xz") as tar:
-        for path in sorted((ROOT / "src/instnorm").rglob("*.py")):
-            tar.add(path, path.relative_to(ROOT / "src"))
+        for name in ("instnorm", "instnorm_checks"):
+            for path in sorted((ROOT / "src" / name).rglob("*.py")):
+                tar.add(path, path.relative_to(ROOT / "src"))
     return f"""
 import base64, io, sys, tarfile
 if "brought" not in sys.path:
     archive = io.BytesIO(base64.b64decode("{base64.b64encode(archive.getvalue()).decode()}"))
     tarfile.open(fileobj=archive).extractall("brought", filter="data")
-    for name in [name for name in sys.modules if name.partition(".")[0] == "instnorm"]:
-        del sys.modules[name]
+    for name in [*sys.modules]:
+        if name.split(".")[0] in ("instnorm", "instnorm_checks"):
+            del sys.modules[name]
     sys.path.insert(0, "brought")
 from instnorm_checks import exercise
 """
@@ -268,6 +270,15 @@ CLASS.update(wrong_class())
 
 
 def nbgrader(course, *arguments):
+    return run(course, "nbgrader", *arguments, ASSIGNMENT)
+
+
+def judge(course, *arguments):
+    """Grade a class with two workers: what plain nbgrader gives, in half the time and less."""
+    return run(course, "instnorm_judge", "autograde", ASSIGNMENT, "--workers", "2", *arguments)
+
+
+def run(course, module, *arguments):
     environment = {
         **os.environ,
         "INSTNORM_GRADING_SEED": SEED,
@@ -275,7 +286,7 @@ def nbgrader(course, *arguments):
         "IPYTHONDIR": str(course / "ipython"),
     }
     return subprocess.run(
-        [sys.executable, "-m", "nbgrader", *arguments, ASSIGNMENT],
+        [sys.executable, "-m", module, *arguments],
         cwd=course,
         env=environment,
         capture_output=True,
@@ -290,7 +301,9 @@ def course(tmp_path_factory):
     """A course whose class has handed in, been graded, and got feedback."""
     course = tmp_path_factory.mktemp("course")
     shutil.copytree(
-        ROOT / "solutions", course / "solutions", ignore=shutil.ignore_patterns("*.ipynb")
+        ROOT / f"solutions/{ASSIGNMENT}",
+        course / f"solutions/{ASSIGNMENT}",
+        ignore=shutil.ignore_patterns("*.ipynb"),
     )
     config = (ROOT / "nbgrader_config.py").read_text(encoding="utf-8")
     limits = "\nc.Execute.timeout = 4\nc.Execute.iopub_timeout = 8\n"
@@ -308,14 +321,12 @@ def course(tmp_path_factory):
         # Not nbformat.write, which would refuse some of what students manage to hand in.
         path.write_text(nbformat.v4.writes_json(notebook), encoding="utf-8")
 
-    for command in ("autograde", "generate_feedback"):
-        result = nbgrader(course, command)
+    for result in (judge(course), nbgrader(course, "generate_feedback")):
         assert result.returncode == 0, result.stderr[-4000:]
     return course
 
 
-@pytest.fixture(scope="module")
-def marks(course):
+def marks_in(course):
     """Student -> exercise id -> (automatic score, whether a person is asked to look)."""
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         return {
@@ -327,10 +338,43 @@ def marks(course):
         }
 
 
+@pytest.fixture(scope="module")
+def marks(course):
+    return marks_in(course)
+
+
 @pytest.mark.parametrize("student", CLASS)
 def test_marks(student, marks):
     expected = CLASS[student][1]
     assert marks[student] == {name: (points, False) for name, points in expected.items()}
+
+
+# Right, blank, ended, endless, tampered with, deleted, copied, strange, loud, and a misconception.
+SOME = (
+    "reference",
+    "blank",
+    "exits-at-once",
+    "stubborn",
+    "tampered",
+    "missing-everything",
+    "copied",
+    "strange-metadata",
+    "noisy",
+    "wrong-03",
+)
+
+
+def test_plain_nbgrader_gives_the_same_marks(course, marks, tmp_path):
+    """What takes plain nbgrader twice as long, for a part of the class."""
+    for name in ("nbgrader_config.py", "solutions", "exercises"):
+        copy_of = shutil.copytree if (course / name).is_dir() else shutil.copy
+        copy_of(course / name, tmp_path / name)
+    for student in SOME:
+        shutil.copytree(course / "submitted" / student, tmp_path / "submitted" / student)
+    for command in ("generate_assignment", "autograde"):
+        result = nbgrader(tmp_path, command)
+        assert result.returncode == 0, result.stderr[-4000:]
+    assert marks_in(tmp_path) == {student: marks[student] for student in SOME}
 
 
 @pytest.mark.parametrize("student", CLASS)
