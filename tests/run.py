@@ -7,6 +7,7 @@ fails, the rest is run as far as it can be, and the exit status is that of the w
 Needs nothing but Python, since it also installs what is needed.
 """
 
+import contextlib
 import os
 import re
 import shlex
@@ -35,15 +36,15 @@ class Stage:
     def __init__(self, name, *command, log=None):
         self.name, self.log, self.status = name, log, None
         print(f"\n=== {name}: {shlex.join(map(str, command))}", flush=True)
-        output = log.open("w") if log else None
         self.start = time.monotonic()
-        self.process = subprocess.Popen(
-            list(map(str, command)),
-            cwd=ROOT,
-            stdout=output,
-            stderr=subprocess.STDOUT if log else None,
-            start_new_session=True,
-        )
+        with log.open("w") if log else contextlib.nullcontext() as output:
+            self.process = subprocess.Popen(
+                list(map(str, command)),
+                cwd=ROOT,
+                stdout=output,
+                stderr=subprocess.STDOUT if log else None,
+                start_new_session=True,
+            )
         STARTED.append(self)
         self.thread = threading.Thread(target=self._wait, daemon=True)
         self.thread.start()
