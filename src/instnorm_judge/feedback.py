@@ -7,7 +7,6 @@ an end: a page has at most MAX_PAGE bytes, and takes seconds, whatever was hande
 
 import functools
 import html
-import json
 import re
 import time
 from pathlib import Path
@@ -120,7 +119,7 @@ def page(content, marks):
     This is what `nbgrader generate_feedback` makes too. It needs no gradebook, so that many pages
     are made side by side.
     """
-    notebook = nbformat.from_dict(json.loads(content))
+    notebook = nbformat.reads(content.decode(), as_version=4)
     for cell in notebook.cells:
         about = cell.metadata.get("nbgrader")
         if about and about.get("grade_id") in marks["cells"]:

@@ -5,6 +5,7 @@ import io
 import multiprocessing
 import os
 import re
+import sys
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import PurePosixPath
@@ -12,41 +13,79 @@ from pathlib import PurePosixPath
 from . import feedback
 from .collect import original_names
 from .ledger import write
+from .workers import ignore_ctrl_c
 
 MOODLE = re.compile(r".+_\d+_assignsubmission_[a-z]+")
 
 
-def pool(workers=None):
-    """Processes that make pages, forked from one that has imported what that takes."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["instnorm_judge.one_submission", "instnorm_judge.feedback"])
-    return ProcessPoolExecutor(workers or os.cpu_count(), mp_context=context)
+class Pages:
+    """Makes pages in processes of their own: what is on them was written by students."""
+
+    def __init__(self, workers=None):
+        # Forked from a process that has imported what that takes.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["instnorm_judge.one_submission", "instnorm_judge.feedback"])
+        self.processes = ProcessPoolExecutor(
+            workers or os.cpu_count(), mp_context=context, initializer=ignore_ctrl_c
+        )
+        self.begun = []  # (path, future)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.finish()
+        self.processes.shutdown()
+
+    def begin(self, course, entry):
+        """Start on the pages of one SubmittedAssignment; how many there will be."""
+        folder = course.folder("autograded", entry.student_id, entry.name)
+        before = len(self.begun)
+        for notebook in entry.notebooks:
+            with contextlib.suppress(FileNotFoundError):
+                content = (folder / f"{notebook.name}.ipynb").read_bytes()
+                page = self.processes.submit(feedback.page, content, feedback.marks_of(notebook))
+                path = course.folder("feedback", entry.student_id, entry.name)
+                self.begun.append((path / f"{notebook.name}.html", page))
+        return len(self.begun) - before
+
+    def finish(self, *, wait=True):
+        """Write the pages that are done, or all."""
+        for path, page in self.begun:
+            if wait or page.done():
+                write(path, _content(page).encode("utf-8", "replace"))
+        self.begun = [] if wait else [each for each in self.begun if not each[1].done()]
 
 
-def begin(course, entry, processes):
-    """Start on the pages of one SubmittedAssignment: [(path, future of the page)]."""
-    folder = course.folder("autograded", entry.student_id, entry.name)
-    pages = []
-    for notebook in entry.notebooks:
-        with contextlib.suppress(FileNotFoundError):
-            content = (folder / f"{notebook.name}.ipynb").read_bytes()
-            marks = feedback.marks_of(notebook)
-            path = course.folder("feedback", entry.student_id, entry.name) / f"{notebook.name}.html"
-            pages.append((path, processes.submit(feedback.page, content, marks)))
-    return pages
+def _content(page):
+    try:
+        return page.result()
+    except Exception as problem:  # whatever a notebook may do to a program that lays it out
+        print(f"A page of feedback could not be made: {type(problem).__name__}", file=sys.stderr)
+        return "<!doctype html><title>Feedback</title>This page could not be made. Please ask."
+
+
+def is_current(course, student, assignment):
+    """Whether the pages of a student are at least as new as what was graded."""
+    graded = course.folder("autograded", student, assignment)
+    pages = course.folder("feedback", student, assignment)
+    try:
+        return all(
+            (pages / f"{path.stem}.html").stat().st_mtime_ns >= path.stat().st_mtime_ns
+            for path in graded.glob("*.ipynb")
+        )
+    except FileNotFoundError:
+        return False
 
 
 def write_pages(course, gradebook, assignment):
     """The pages of a class: (how many were written, students who were graded and have none)."""
-    with pool() as processes:
+    with Pages() as pages:
         begun = {
-            entry.student_id: begin(course, entry, processes)
+            entry.student_id: pages.begin(course, entry)
             for entry in gradebook.assignment_submissions(assignment)
         }
-        for pages in begun.values():
-            for path, page in pages:
-                write(path, page.result().encode("utf-8", "replace"))
-    return sum(map(len, begun.values())), [who for who, pages in begun.items() if not pages]
+    return sum(begun.values()), [who for who, count in begun.items() if not count]
 
 
 def archive(course, assignment, platform):

@@ -35,14 +35,18 @@ def watch(course, assignment, workers, rules=Rules(), *, say=print, going=lambda
     with course.gradebook() as gradebook:
         ledger = Ledger(course, assignment, gradebook, cases=rules.cases)
         folder, attempts = _Folder(course.root("submitted")), _Attempts(course, assignment, rules)
-        in_hand, pages = {}, []
-        with workers(plan(course, ledger)) as team, handing_back.pool(1) as processes:
+        in_hand = {}
+        with workers(plan(course, ledger)) as team, handing_back.Pages(1) as pages:
             while going():
                 found = courses.handed_in(course, gradebook, assignment, folder.changed())
                 for each in found.submissions:
                     if each.student in in_hand:
                         folder.look_again(each.student)
-                    elif not ledger.is_graded(each):
+                    elif ledger.is_graded(each):
+                        # It was stopped between the two.
+                        if not handing_back.is_current(course, each.student, assignment):
+                            pages.begin(course, ledger.settle(each))
+                    else:
                         if (wait := attempts.wait(each.student)) == 0:
                             in_hand[each.student] = each
                             team.give(each)
@@ -61,16 +65,12 @@ def watch(course, assignment, workers, rules=Rules(), *, say=print, going=lambda
                         say(f"{shown(graded.student)}: no mark yet, {graded.failure}")
                         continue
                     attempts.count(graded.student)
-                    pages += handing_back.begin(course, entry, processes)
+                    pages.begin(course, entry)
                     points = f"{entry.score:g} of {entry.max_score:g}"
                     say(f"{shown(graded.student)}: {points} in {graded.seconds:.1f} s")
                     for remark in graded.remarks:
                         say(f"{shown(graded.student)}: FOR A PERSON: {remark}")
-                for path, page in [each for each in pages if each[1].done()]:
-                    write(path, page.result().encode("utf-8", "replace"))
-                pages = [each for each in pages if not each[1].done()]
-            for path, page in pages:
-                write(path, page.result().encode("utf-8", "replace"))
+                pages.finish(wait=False)
 
 
 class _Folder:

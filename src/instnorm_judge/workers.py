@@ -7,6 +7,7 @@ context manager that is given submissions, at any time, and hands back what came
 import contextlib
 import multiprocessing.connection
 import os
+import signal
 import tempfile
 import time
 from collections import deque
@@ -158,9 +159,18 @@ class _Process:
 def _work(plan, folder, connection):
     """A worker's life. What it leaves behind is in `folder`, which somebody else removes."""
     tempfile.tempdir = folder
-    with contextlib.suppress(EOFError, OSError, KeyboardInterrupt):
+    ignore_ctrl_c()
+    with contextlib.suppress(EOFError, OSError):
         while (submission := connection.recv()) is not None:
             connection.send(grade(plan, submission))
+
+
+def ignore_ctrl_c():
+    """It reaches all processes of a terminal; whoever started this one ends it.
+
+    A handler, since what is ignored stays ignored in the processes that this one starts.
+    """
+    signal.signal(signal.SIGINT, lambda *_: None)
 
 
 # --- A cluster ------------------------------------------------------------------------------------

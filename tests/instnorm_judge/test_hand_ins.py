@@ -1,11 +1,13 @@
 """Nothing that a student hands in vanishes: it is graded, or named with a reason."""
 
+import functools
 import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import unicodedata
 import warnings
 from pathlib import Path
@@ -198,14 +200,23 @@ def needs_a_sandbox():
         pytest.skip(f"NO HAND-IN IS GRADED HERE. {refusal}")
 
 
-def new_course(folder, handed_in):
-    """A course in which `handed_in` (student -> files) has been handed in."""
-    needs_a_sandbox()
+@functools.cache
+def _registered():
+    """A course whose gradebook knows the assignment; made once."""
+    home = tempfile.TemporaryDirectory(prefix="registered-")
+    folder = Path(home.name) / "course"
     (folder / "solutions" / NAME).mkdir(parents=True)
     shutil.copy(ROOT / "nbgrader_config.py", folder)
     shutil.copy(ROOT / f"solutions/{NAME}/{NAME}.md", folder / "solutions" / NAME)
     result = run(folder, "nbgrader", "generate_assignment", NAME)
     assert result.returncode == 0, result.stderr
+    return home, folder
+
+
+def new_course(folder, handed_in):
+    """A course in which `handed_in` (student -> files) has been handed in."""
+    needs_a_sandbox()
+    shutil.copytree(_registered()[1], folder)
     for student, theirs in handed_in.items():
         for path, content in theirs.items():
             file = folder / "submitted" / student / path
@@ -297,9 +308,9 @@ def test_plain_nbgrader_reads_the_same_files(tmp_path):
     assert scores(course) == dict.fromkeys(handed_in, (FULL, False))
 
 
-@pytest.mark.parametrize("name", ["week 1 (IN)", "a[b]", "-+=@"])
-def test_an_assignment_may_be_called_anything(tmp_path, name):
-    """Some 5 s of processor time each."""
+def test_an_assignment_may_be_called_anything(tmp_path):
+    """Some 5 s of processor time."""
+    name = "-week 1 (IN) a[b]"
     course = new_course(tmp_path / "course", {"ada[1]": {f"{name}/{NAME}.ipynb": b""}})
     (course / f"submitted/ada[1]/{name}/{NAME}.ipynb").write_bytes(mangled.text(solved()))
     with warnings.catch_warnings():
