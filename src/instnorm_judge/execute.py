@@ -45,6 +45,7 @@ class Execute(preprocessors.Execute):
         help="Run student code without walls, as your own user. For work that you trust."
     ).tag(config=True)
     max_output = Integer(500_000, help="characters of output kept of one cell").tag(config=True)
+    all_output = Integer(2_000_000, help="characters of output kept of a notebook").tag(config=True)
     total = Integer(600, help="seconds for a notebook; `timeout` is for each cell").tag(config=True)
     attempts = Integer(2, help="how often a kernel that falls silent is tried").tag(config=True)
 
@@ -60,6 +61,7 @@ class Execute(preprocessors.Execute):
         self.graded = _last_that_counts(nb)
         for attempt in range(1, self.attempts + 1):
             self.lost = self.names = None
+            self.kept = 0
             self.final = attempt == self.attempts
             try:
                 return super().preprocess(nb, resources, km)
@@ -178,9 +180,11 @@ class Execute(preprocessors.Execute):
         """Only what makes an output, by value; widgets and changes to other cells are ignored."""
         if msg["msg_type"] == "status" and msg["content"]["execution_state"] == "idle":
             raise CellExecutionComplete
-        output = _copied(msg["msg_type"], msg["content"], self.max_output - self.spent)
+        room = min(self.max_output - self.spent, self.all_output - self.kept)
+        output = _copied(msg["msg_type"], msg["content"], room)
         if output is not None and len(cell.outputs) < MAX_OUTPUTS:
             self.spent += len(str(output))
+            self.kept += len(str(output))
             if _continues(cell.outputs, output):
                 cell.outputs[-1].text += output.text
             else:
@@ -223,7 +227,8 @@ def _copied(kind, content, room):
     """An output of our own with what a message says, or None."""
 
     def text(value):
-        return value[:room] if isinstance(value, str) else ""
+        # Lone surrogates can't be written to a file.
+        return value[:room].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
     if room <= 0:
         return None

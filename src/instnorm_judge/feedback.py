@@ -119,7 +119,7 @@ def page(content, marks):
     This is what `nbgrader generate_feedback` makes too. It needs no gradebook, so that many pages
     are made side by side.
     """
-    notebook = nbformat.reads(content.decode(), as_version=4)
+    notebook = nbformat.v4.reads(content.decode())
     for cell in notebook.cells:
         about = cell.metadata.get("nbgrader")
         if about and about.get("grade_id") in marks["cells"]:

@@ -50,14 +50,20 @@ def run(source, names, log=LOG):
     except BaseException as failure:
         outputs.append(error(type(failure).__name__, f"{type(failure).__name__}: {failure}"))
     if printed.getvalue():
-        text = printed.getvalue()[:MAX_TEXT]
+        text = _writable(printed.getvalue()[:MAX_TEXT])
         outputs.insert(0, new_output("stream", name="stdout", text=text))
     return outputs
 
 
 def error(name, message):
     """An error output that says one thing."""
+    message = _writable(message)
     return new_output("error", ename=name, evalue=message, traceback=[message])
+
+
+def _writable(text):
+    """Text without lone surrogates, which can't be written to a file."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _excuse(fault):

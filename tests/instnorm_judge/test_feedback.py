@@ -1,8 +1,10 @@
 """The page a student gets back: the reasons are on it, and nothing that runs, loads or leaks."""
 
 import html
+import json
 import re
 import shutil
+import time
 
 import nbformat
 import pytest
@@ -10,9 +12,11 @@ from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from playwright.sync_api import sync_playwright
 
+import instnorm_judge.feedback
 from instnorm_checks import EXERCISES
 from instnorm_judge import class_report
 from instnorm_judge.feedback import TEMPLATES, FeedbackExporter, HideTests
+from instnorm_judge.feedback import page as feedback_page
 from instnorm_judge.results import Results, StudentResult
 
 NAME = "instance-norm"
@@ -80,6 +84,46 @@ def test_the_reason_for_each_lost_point_is_there(feedback):
     assert "2.5 of 6 points" in text
     assert f"{NAME}: 2.5 of 6" in text
     assert text.count(WRONG.says) == 2  # at its exercise, and in the notebook as it ran
+
+
+def made(cells):
+    """The page of a notebook with these cells."""
+    marks = {"notebook": "x", "score": 1, "max_score": 2, "late_penalty": 0, "cells": {}}
+    cells = [{**cell, "id": f"cell-{k}"} for k, cell in enumerate(cells)]
+    content = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    return feedback_page(json.dumps(content).encode(), marks)
+
+
+def test_code_has_colours():
+    answer = about(f"{NAME}-answer", solution=True)
+    page = made([new_code_cell("def f(x):\n    return x  # as it is", metadata=answer)])
+    assert '<span class="k">def</span>' in page
+    assert ".highlight .k " in page
+    assert "# as it is" in page
+
+
+LONG = "<&" * 250_000
+MANY = {
+    "outputs": [new_code_cell("1", outputs=[new_output("stream", text=LONG)])] * 60,
+    "dots": [new_code_cell("." * 60_000)] * 20,
+    "colours": [new_code_cell("1", outputs=[new_output("stream", text="\x1b[31mx" * 60_000)])] * 20,
+    "brackets": [new_markdown_cell("[" * 8000)] * 200,
+    "pictures": [
+        new_code_cell("1", outputs=[new_output("display_data", {"image/png": DOT * 3000})])
+    ]
+    * 60,
+}
+
+
+@pytest.mark.parametrize("what", MANY)
+def test_a_page_has_an_end(what, monkeypatch):
+    """Two megabytes, and some seconds: of sixty cells of output nbconvert made 8.5 GB in 486 s."""
+    monkeypatch.setattr(instnorm_judge.feedback, "SECONDS", 0.5)
+    start = time.monotonic()
+    page = made(MANY[what])
+    assert len(page.encode()) <= 2_000_000
+    assert page.rstrip().endswith("</html>")
+    assert time.monotonic() - start < 60  # minutes without limits; the machine may be busy
 
 
 def test_hidden_tests_stay_hidden(feedback):
