@@ -30,6 +30,7 @@ $(INSTALLED): requirements.txt requirements.lock pyproject.toml
 # --- the book -----------------------------------------------------------------------------------
 
 book: $(INSTALLED) executed-with-these-sources  ## execute and build the web book; warnings are errors
+	$(BIN)/python -m instnorm_lab.claims book
 	$(BIN)/jupyter-book build book --config _config.yml --toc "$(CURDIR)/_toc.yml" \
 		--path-output . -W --keep-going -n --all
 	@echo

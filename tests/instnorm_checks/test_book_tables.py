@@ -52,7 +52,8 @@ def test_every_claim_has_a_verdict_a_place_and_nearly_always_an_exercise():
     ]
     assert len(rows) >= 30
     for claim, finding, exercises in rows:
-        assert re.match(r"\*(Shown|Sharpened|Corrected)\*", finding), claim
+        verdict = r"\{ref\}`(Shown|Sharpened|Corrected|Not confirmed) <claim-[\w-]+>`"
+        assert re.match(verdict, finding), claim
         pages = re.findall(r"\{doc\}`(.+?)`", finding)
         assert pages, claim
         assert all((BOOK / f"{page}.md").exists() for page in pages), claim
