@@ -6,12 +6,13 @@
 import { buttons, explorable, select, slider } from "./explorable.js";
 import { axes } from "./plot.js";
 
-// Peak figures from NVIDIA's data sheets: bytes and float32 operations a second. Shared memory is the
-// most that one block can have, in bytes.
+// Peak figures from NVIDIA's data sheets: bytes and float32 operations a second, and bytes of memory.
+// Shared memory is the most that one block can have, in bytes.
 export const DEVICES = {
   h100: {
     name: "H100 SXM",
     bandwidth: 3.35e12,
+    memory: 80e9,
     operations: 67e12,
     multiprocessors: 132,
     sharedMemory: 227 * 1024,
@@ -20,6 +21,7 @@ export const DEVICES = {
   h200: {
     name: "H200 SXM",
     bandwidth: 4.8e12,
+    memory: 141e9,
     operations: 67e12,
     multiprocessors: 132,
     sharedMemory: 227 * 1024,
@@ -28,6 +30,7 @@ export const DEVICES = {
   a100: {
     name: "A100 SXM 80 GB",
     bandwidth: 2.039e12,
+    memory: 80e9,
     operations: 19.5e12,
     multiprocessors: 108,
     sharedMemory: 163 * 1024,
@@ -129,6 +132,12 @@ export function traffic(device, rows, length, itemsize, direction) {
   );
 }
 
+/** The most planes, a power of two, whose arrays (x and y, or x, dy and dx) fit the memory. */
+export function mostPlanes(device, length, itemsize, direction) {
+  const each = (ARRAYS[direction] + 1) * length * itemsize;
+  return 2 ** Math.floor(Math.log2(device.memory / each));
+}
+
 /** Operations a second that memory and arithmetic allow, at so many operations for each byte. */
 export function attainable(device, intensity) {
   return Math.min(device.operations, device.bandwidth * intensity);
@@ -208,8 +217,10 @@ function connect({ parts }) {
   return ({ device: deviceName, dtype, direction, side: step, planes }) => {
     const device = DEVICES[deviceName];
     const side = SIDES[step];
-    const [rows, length] = [2 ** planes, side * side];
+    const length = side * side;
     const itemsize = ITEMSIZES[dtype];
+    const most = mostPlanes(device, length, itemsize, direction);
+    const rows = Math.min(2 ** planes, most);
     const operations = OPERATIONS[direction] * rows * length;
 
     const { kind } = plan(device, rows, length, itemsize, ARRAYS[direction]);
@@ -233,7 +244,10 @@ function connect({ parts }) {
       numbers[`${program}-time`] = timeText(operations / speed(intensity));
     }
     return {
-      values: { side: `${side} × ${side}`, planes: String(rows) },
+      values: {
+        side: `${side} × ${side}`,
+        planes: rows < 2 ** planes ? `${rows} (all that fit)` : String(rows),
+      },
       numbers,
       summary:
         `${device.name}, ${rows} planes of ${side} by ${side}: ${kind}. At least ` +

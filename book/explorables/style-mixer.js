@@ -1,8 +1,8 @@
 // Style mixer: one network, 26 styles. Blends the rows of its tables of gamma and beta, on a
 // photograph of the book or of the reader. The picture stays in the page.
 //
-// Model: photograph and painting (data: addresses), styles, first, second, megabytes (what has to be
-// loaded before it runs).
+// Model: photograph, painting and sheet (data: addresses; the sheet holds a thumbnail of each style,
+// side by side), styles, first, second, megabytes (what has to be loaded before it runs).
 
 import { button, buttons, canvas, check, explorable, fixed, select, slider } from "./explorable.js";
 
@@ -61,7 +61,12 @@ const SORRY =
   "WebAssembly. The pictures above are a still.";
 
 function html(model) {
-  const styles = Array.from({ length: model.get("styles") }, (_, s) => [s, `style ${s}`]);
+  const count = model.get("styles");
+  const styles = Array.from({ length: count }, (_, s) => [s, `style ${s}`]);
+  const thumbnails = styles.map(
+    ([s, name]) => `<button type="button" data-style="${s}" aria-label="${name}" title="${name}"
+      style="background-position: ${(100 * s) / (count - 1)}% 0"></button>`,
+  );
   return `
 <div class="ex-panels">
   ${canvas("photograph", "Photograph", "The photograph")}
@@ -74,6 +79,9 @@ function html(model) {
     ${select("first", "From", Object.fromEntries(styles))}
     ${select("second", "to", Object.fromEntries(styles))}
   </div>
+  <p class="ex-note">Or choose below: a picture becomes the second style, and the second the first.</p>
+  <div class="ex-thumbnails" data-name="sheet"
+    style="--sheet: url(${model.get("sheet")}); --count: ${count}">${thumbnails.join("")}</div>
   ${slider("t", "How far", 0, 1, 0.05)}
   ${slider("contrast", "Contrast", 0.05, 1, 0.05)}
   ${check("crossFade", "Cross-fade two paintings instead")}
@@ -109,8 +117,8 @@ function show(canvas, { width, height }, planes) {
   canvas.getContext("2d").putImageData(new ImageData(toPixels(planes), width, height), 0, 0);
 }
 
-async function connect({ model, parts, state, redraw, ended }) {
-  const { photograph, painting, status, load, controls, file, reset } = parts;
+async function connect({ model, parts, state, change, redraw, ended }) {
+  const { photograph, painting, sheet, status, load, controls, file, reset } = parts;
   const styles = model.get("styles");
   const own = await draw(photograph, model.get("photograph"));
   await draw(painting, model.get("painting"));
@@ -212,7 +220,16 @@ async function connect({ model, parts, state, redraw, ended }) {
     redraw();
   });
 
-  return ({ t, contrast }) => {
+  sheet.addEventListener("click", ({ target }) => {
+    const { style } = target.dataset;
+    if (style !== undefined) change({ first: state().second, second: Number(style) });
+  });
+
+  return ({ first, second, t, contrast }) => {
+    for (const thumbnail of sheet.children) {
+      const chosen = [first, second].includes(Number(thumbnail.dataset.style));
+      thumbnail.setAttribute("aria-pressed", chosen);
+    }
     if (!controls.disabled) wish();
     return { values: { t: fixed(t), contrast: fixed(contrast) } };
   };

@@ -66,3 +66,12 @@ def test_the_roof(js):
     h100, a100 = (js("DEVICES")[name] for name in ("h100", "a100"))
     assert [js("attainable", h100, v) for v in (1, 20, 1000)] == [3.35e12, 67e12, 67e12]
     assert js("attainable", a100, 2) == pytest.approx(4.078e12)
+
+
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+def test_no_more_planes_than_the_memory_holds(js, direction):
+    arrays = {"forward": 2, "backward": 3}[direction]
+    for device in js("DEVICES").values():
+        for length in (16, 8192**2):
+            most = js("mostPlanes", device, length, 4, direction)
+            assert most * length * 4 * arrays <= device["memory"] < 2 * most * length * 4 * arrays
