@@ -11,22 +11,29 @@ The command makes the second for all assignments, with a gradebook that is throw
 """
 
 import argparse
+import functools
+import re
 import shutil
 import sys
 import tempfile
+from importlib import metadata
 from pathlib import Path
 
 import jupytext
 import nbformat
+import yaml
 from nbgrader.converters import GenerateAssignment
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
 from nbgrader.utils import capture_log
 from traitlets.config import PyFileConfigLoader
 
+import instnorm
 from instnorm_checks import exercise
 
 CONFIG, SOLUTIONS, EXERCISES = "nbgrader_config.py", "solutions", "exercises"
+BOOK = "_config.yml"
+IMPORT = re.compile(r"^from instnorm_checks import .*$", re.M)
 
 
 def text_sources(solutions):
@@ -65,7 +72,48 @@ def source_notebook(text):
         about = cell.metadata.get("nbgrader")
         cell.metadata = {"nbgrader": _complete(about)} if about else {}
         cell.id = about["grade_id"] if about else f"cell-{k:02}"
+        if cell.id == "imports":
+            cell.source = _or_says_what_to_install(cell.source, text.parents[2])
     return notebook
+
+
+def _or_says_what_to_install(source, root):
+    """The first cell, which has to say what is missing where a student has nothing but it.
+
+    It installs nothing by itself.
+    """
+    line = IMPORT.search(source)[0]
+    rest = re.sub(r"\n{4,}", "\n\n\n", IMPORT.sub("", source, count=1).strip())
+    return f"""\
+try:
+    {line.strip()}
+except ModuleNotFoundError:
+    raise ModuleNotFoundError(
+        "The checks are missing here. Run the next line in a cell of its own, and then this cell "
+        "again.\\n\\n"
+        '    %pip install "instnorm[exercises] @ {wheel_address(root)}"\\n'
+    ) from None
+
+{rest}"""
+
+
+@functools.cache
+def wheel_address(root):
+    """Where the site of the book serves the wheel of `instnorm`.
+
+    `html: baseurl:` of the book's _config.yml says where that is. A course folder may do without
+    that file: then it is the one beside the sources of `instnorm`.
+    """
+    places = [Path(root) / BOOK, Path(instnorm.__file__).parents[2] / BOOK]
+    config = next((path for path in places if path.is_file()), None)
+    if config is None:
+        raise SystemExit(
+            f"There is no {BOOK} in {root}, and none beside the sources of instnorm. Copy the "
+            "book's here: the notebooks say from where to install instnorm, and it knows where."
+        )
+    site = yaml.safe_load(config.read_text(encoding="utf-8"))["html"]["baseurl"]
+    version = metadata.version("instnorm").partition("+")[0]
+    return f"{site.rstrip('/')}/_static/instnorm-{version}-py3-none-any.whl"
 
 
 def _complete(about):

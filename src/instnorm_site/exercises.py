@@ -297,6 +297,11 @@ def _serve(app, error):
             if not e["needs"]
         ]
     _write(static / "exercises.json", {"exercises": listed, "renamed": RENAMED})
+    ours = wheel.build(root, Path(app.outdir).parent / ".wheel")
+    for old in static.glob("*.whl"):
+        old.unlink()
+    (static / ours.name).write_bytes(ours.read_bytes())
+    wheel.with_plain_name(ours, static)  # which the first cell of each notebook asks for
     if app.python_files is None:
         _write(static / "python.json", {"base": None})
         log.info("")
@@ -305,10 +310,6 @@ def _serve(app, error):
         return
     address = f"python/{runtime.address()}"
     runtime.install(app.python_files, static / address)
-    ours = wheel.build(root, Path(app.python_files).parent / ".wheel")
-    for old in static.glob("*.whl"):
-        old.unlink()
-    (static / ours.name).write_bytes(ours.read_bytes())
     wheels = [static / ours.name, *(wheel.pack(name, static) for name in PACKED)]
     sizes = {name: (static / address / name).stat().st_size for name in runtime.files()}
     sizes |= {each.name: each.stat().st_size for each in wheels}

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
 from importlib.metadata import distribution
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,6 +69,30 @@ def build(root, folder):
             old.unlink()
         shutil.move(built, wheel)
     return wheel
+
+
+def with_plain_name(wheel, folder):
+    """The same wheel under its version alone, without the hash; return its Path.
+
+    Notebooks say from where to install it, and their text can't hang on a hash of the sources.
+    """
+    declared, digest = re.match(r"instnorm-([^+]+)(\+[^-]+)-", wheel.name).groups()
+    path = Path(folder) / wheel.name.replace(digest, "", 1)
+    info = f"instnorm-{declared}.dist-info"
+    record = []
+    with ZipFile(wheel) as tagged, ZipFile(path, "w", ZIP_DEFLATED) as plain:
+        for each in tagged.infolist():
+            name, content = each.filename.replace(digest, "", 1), tagged.read(each)
+            if name == f"{info}/RECORD":
+                continue
+            if name == f"{info}/METADATA":
+                content = content.replace(f"{declared}{digest}".encode(), declared.encode(), 1)
+            plain.writestr(ZipInfo(name), content)
+            hashed = urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+            record.append(f"{name},sha256={hashed},{len(content)}\n")
+        record.append(f"{info}/RECORD,,\n")
+        plain.writestr(ZipInfo(f"{info}/RECORD"), "".join(record))
+    return path
 
 
 def pack(package, folder):

@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import warnings
+from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import nbformat
@@ -22,6 +24,7 @@ from instnorm_judge.assignments import (
     release,
     source_notebook,
     text_sources,
+    wheel_address,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -131,6 +134,43 @@ def test_work_done_in_a_source_notebook_is_not_overwritten(tmp_path):
     ):
         make_source_notebooks(tmp_path)
     assert notebook.read_text() == edited
+
+
+# --- With nothing but the notebook ----------------------------------------------------------------
+
+
+def site():
+    config = (ROOT / "_config.yml").read_text(encoding="utf-8")
+    return re.search(r"^  baseurl: (\S+)$", config, re.M)[1]
+
+
+@each_assignment
+def test_the_first_cell_says_what_to_install_and_installs_nothing(text, monkeypatch):
+    notebook = nbformat.read(released(text), as_version=4)
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    version = installed_version("instnorm").partition("+")[0]
+    wheel = f"{site()}_static/instnorm-{version}-py3-none-any.whl"
+    monkeypatch.setitem(sys.modules, "instnorm_checks", None)  # as though it were not installed
+    with pytest.raises(ModuleNotFoundError) as caught:
+        exec(first.source, {})
+    assert f'%pip install "instnorm[exercises] @ {wheel}"' in str(caught.value)
+    for cell in notebook.cells:
+        assert not re.search(r"^\s*[%!]", cell.source, re.M) or cell.cell_type != "code"
+        assert not re.search(r"pip install instnorm", cell.source)
+
+
+def test_a_course_folder_may_have_an_address_of_its_own(tmp_path):
+    (tmp_path / "_config.yml").write_text("html:\n  baseurl: https://course.example/in/\n")
+    assert wheel_address(tmp_path).startswith("https://course.example/in/_static/instnorm-")
+    assert wheel_address(tmp_path / "none").startswith(site())
+
+
+def test_the_extra_names_what_requirements_txt_does():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    required = (ROOT / "requirements.txt").read_text() + (ROOT / "requirements-gpu.txt").read_text()
+    required = {line.partition("#")[0].strip() for line in required.splitlines()}
+    for name, extra in project["optional-dependencies"].items():
+        assert set(extra) <= required, name
 
 
 # --- No leak --------------------------------------------------------------------------------------
