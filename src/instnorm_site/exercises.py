@@ -10,6 +10,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import sys
 from html import escape
 from pathlib import Path
@@ -38,10 +39,16 @@ NAMES = {"torch": "PyTorch", "cupy": "a GPU"}
 STATIC = Path(__file__).resolve().parents[2] / "book" / "exercise"
 
 
+#: A hint in a notebook, and the line of a page where those of an exercise belong.
+HINT = re.compile(r"<details><summary>(.*?)</summary>\s*(.*?)\s*</details>", re.S)
+HINTS_HERE = re.compile(r"^% hints: (\S+)$", re.M)
+
+
 def setup(app):
     app.add_config_value("python_cache", None, "")
     app.connect("config-inited", _configure, priority=700)
     app.connect("builder-inited", _bring_python)
+    app.connect("source-read", _bring_hints)
     app.connect("doctree-read", _place, priority=400)  # before Sphinx collects what is downloaded
     app.connect("html-page-context", _load_host)
     app.connect("build-finished", _serve, priority=950)  # after the theme's files are slimmed
@@ -80,6 +87,19 @@ def described(path):
             "cases": _public_cases(here(asked)),
             "needs": needs(cells[answer].source),
         }
+    return found
+
+
+def hints(path):
+    """The hints of each exercise in a notebook: {id: [(title, text), ...]}."""
+    found, text = {}, ""
+    for cell in nbformat.read(path, as_version=4).cells:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id", "")
+        if cell.cell_type == "markdown":
+            text += f"{cell.source}\n\n"
+        elif name.endswith("-answer"):
+            found[name.removesuffix("-answer")] = HINT.findall(text)
+            text = ""
     return found
 
 
@@ -274,6 +294,30 @@ def _load_host(app, pagename, templatename, context, doctree):
     ):
         app.add_css_file("exercise.css")
         app.add_js_file("exercise-host.js", defer="defer")
+
+
+def _bring_hints(app, docname, source):
+    """Write a notebook's hints where its page has a line for them: they are written once."""
+    folder, _, name = docname.rpartition("/")
+    notebook = notebooks(Path(app.srcdir).parent).get(name)
+    if folder == FOLDER and notebook is not None:
+        app.env.note_dependency(str(notebook))
+        source[0] = with_hints(source[0], hints(notebook))
+
+
+def with_hints(page, known):
+    """The text of a page with `known` hints in their places.
+
+    Raises ExtensionError where an exercise has none.
+    """
+
+    def folded(match):
+        if not known.get(match[1]):
+            raise ExtensionError(f"the notebook has no hints for the exercise {match[1]!r}")
+        blocks = (f":::{{dropdown}} {title}\n{text}\n:::" for title, text in known[match[1]])
+        return "\n\n".join(blocks)
+
+    return HINTS_HERE.sub(folded, page)
 
 
 # --- what is served -----------------------------------------------------------------------------
