@@ -31,7 +31,7 @@ from . import (
 from .engine.diagnosis import examine
 from .engine.faults import InternalError
 from .engine.mark import MIME, Mark
-from .engine.report import Report, not_a_function, report_on
+from .engine.report import Report, not_a_function, not_adapted, report_on
 
 __all__ = [
     "EXERCISES",
@@ -90,6 +90,10 @@ def report(exercise_id, function, *, seed=None):
     asked = exercise(exercise_id)
     if not callable(function):
         return not_a_function(asked, function)
+    # Here, in a notebook: a function in another process shows nothing but how to call it.
+    in_a_notebook = getattr(function, "__module__", None) == "__main__"
+    if asked.adapter and in_a_notebook and not hasattr(function, asked.adapter):
+        return not_adapted(asked)
     return report_on(examine(asked, function, seed))
 
 

@@ -11,8 +11,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from instnorm_checks import EXERCISES
+from instnorm_checks.engine.plain import SAYS
 
 BINS = 10
+# What is said to plain wrong answers of any exercise.
+PLAIN = {name: says.format(what="output", which="x") for name, says in SAYS.items()}
 FEW = 5  # students; with fewer, a correlation says nothing
 
 
@@ -45,7 +48,7 @@ def _exercise(results, name):
     points = [each.points.get(name, 0) for each in results.graded]
     most = results.exercises[name]
     wrong = EXERCISES[name].misconceptions if name in EXERCISES else ()
-    known = {each.name: each.says for each in wrong}
+    known = PLAIN | {each.name: each.says for each in wrong}
     return {
         "name": name,
         "points": most,

@@ -163,7 +163,10 @@ class Execute(preprocessors.Execute):
 
     def _test(self, cell):
         self.names.notebook.start_clock()
-        cell.outputs = trusted.run(cell.source, self.names, self.log)
+        try:
+            cell.outputs = trusted.run(cell.source, self.names, self.log)
+        except OSError as problem:
+            raise Retry(f"A test could not be run here ({problem}).") from problem
 
     def _given(self, cell):
         """Code that was handed out locked, such as imports: the tests may rely on it too.

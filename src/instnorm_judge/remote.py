@@ -176,7 +176,7 @@ class Notebook:
         try:
             told = reply["raised"]
             module, name = told["type"]
-            error = wire.exception(wire.text(module), wire.text(name), wire.text(told["message"]))
+            error = wire.exception(*map(wire.text, (module, name, told["message"], told["kin"])))
             error.frames = [
                 traceback.FrameSummary(
                     wire.text(file),

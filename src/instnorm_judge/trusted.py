@@ -27,10 +27,16 @@ def run(source, names, log=LOG):
 
     An exception becomes an output without its traceback: that would show the test. Where the
     checks themselves fail, the output says so in the place of a mark, and `log` gets it all.
+    OSError: there is no place to run it in.
     """
+    with _elsewhere():  # an error here is not the test's
+        return _run(source, names, log)
+
+
+def _run(source, names, log):
     printed, outputs = io.StringIO(), []
     try:
-        with _elsewhere(), redirect_stdout(printed), redirect_stderr(io.StringIO()):
+        with redirect_stdout(printed), redirect_stderr(io.StringIO()):
             value = _value(source, names)
         if value is not None:
             outputs.append(_result(value))

@@ -501,6 +501,16 @@ def test_a_rank_may_be_an_int_and_nothing_else_may():
     assert lost(examine(ours, lists)) == {"sum-and-norm", "norm-with-eps", "array"}
 
 
+def test_a_function_that_the_cell_above_should_have_wrapped(capsys, monkeypatch):
+    def array_api_instance_norm(x, gamma, beta, eps=1e-5):
+        return instance_norm(x, gamma, beta, eps=eps)
+
+    monkeypatch.setattr(array_api_instance_norm, "__module__", "__main__")
+    text, mark = report(capsys, "array-api-instance-norm", array_api_instance_norm)
+    assert mark == 0
+    assert "run the cell above this one first" in text
+
+
 def test_blank_answers_are_told_what_to_do(capsys):
     def instance_norm_loops(x, eps=1e-5):
         raise NotImplementedError("not written yet")

@@ -5,6 +5,7 @@ Each part is broken on purpose, before a right answer and a wrong one.
 
 import dataclasses
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from instnorm import group_norm, instance_norm
 from instnorm_checks import EXERCISES, InternalError, check, grade, report
 from instnorm_checks.engine import diagnosis
 from instnorm_checks.engine.exercise import Misconception, Property
+from instnorm_judge.inside import kernel, wire
 
 LOOPS, GROUPS = "instance-norm-loops", "group-norm"
 OURS = EXERCISES[LOOPS]
@@ -179,6 +181,30 @@ def test_a_subclass_of_the_exception_that_is_asked_for_counts(error, points):
         return group_norm(x, num_groups, gamma, beta, eps=eps)
 
     assert grade(GROUPS, answer) == points
+
+
+@pytest.mark.parametrize(
+    ("error", "kin", "points"),
+    [("Special", "ValueError", 7), ("ValueError", "ValueError", 7), ("Special", "Exception", 6)]
+    + [("Special", kin, 6) for kin in ("SystemExit", "KeyboardInterrupt", "int", "no such")],
+)
+def test_so_it_does_where_it_was_raised_in_another_process(error, kin, points):
+    """What a student's class descends from crosses the wall; and no more than an Exception does."""
+    module = "builtins" if error == "ValueError" else "__main__"
+
+    def answer(x, num_groups, gamma, beta, eps=1e-5):
+        if x.shape[1] % num_groups:
+            raise wire.exception(module, error, "no", kin)
+        return group_norm(x, num_groups, gamma, beta, eps=eps)
+
+    assert isinstance(wire.exception(module, error, "no", kin), Exception)
+    assert grade(GROUPS, answer) == points
+
+
+def test_the_kernel_tells_what_an_exception_descends_from():
+    told = kernel.Functions.told(SimpleNamespace(wire=wire), Special("no"))
+    assert told["type"] == [__name__, "Special"]
+    assert told["kin"] == "ValueError"
 
 
 def test_an_internal_error_that_a_student_raises_is_a_crash():

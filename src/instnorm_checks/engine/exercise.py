@@ -90,6 +90,8 @@ class Exercise:
     properties: tuple[Property, ...] = field(repr=False)
     # Names of the returned arrays that hold whole numbers, or 0 and 1. Lists and ints do there too.
     counts: tuple[str, ...] = ()
+    # An attribute that the cell above the check gives to the function, by wrapping it.
+    adapter: str = ""
 
     def __post_init__(self):
         every = tuple(aspect.name for aspect in self.aspects)

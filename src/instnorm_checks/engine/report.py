@@ -78,14 +78,27 @@ def report_on(examination):
     return Report(mark, tuple(blocks))
 
 
+def not_adapted(exercise):
+    """The report on a function that a cell of the notebook should have wrapped."""
+    return _no_points(
+        exercise,
+        f"{exercise.id}: run the cell above this one first, and again after each change of "
+        f"{exercise.function_name}: it gives your function the arrays that it is written for.",
+    )
+
+
 def not_a_function(exercise, thing):
     """The report on something that can't be called."""
-    evidence = {"exercise": exercise.id, "points": 0.0, "of": exercise.points}
-    says = (
+    return _no_points(
+        exercise,
         f"{exercise.id}: the check needs the function itself, as in "
         f'check("{exercise.id}", {exercise.function_name}), with no brackets after its name. '
-        f"It was given an object of type {type(thing).__name__}."
+        f"It was given an object of type {type(thing).__name__}.",
     )
+
+
+def _no_points(exercise, says):
+    evidence = {"exercise": exercise.id, "points": 0.0, "of": exercise.points}
     return Report(Mark(0, evidence), (Paragraph(says),))
 
 

@@ -213,4 +213,5 @@ PORTABLE = Exercise(
         ),
     ),
     properties=IMAGE_PROPERTIES,
+    adapter="written_for_the_standard",
 )

@@ -223,8 +223,10 @@ class Functions:
         # The first two frames are `run` and what it was given.
         frames = traceback.extract_tb(error.__traceback__)[2:][-50:]
         names = self.wire.foreign(error)["foreign"]
+        kin = next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == "builtins")
         return {
             "type": names,
+            "kin": kin,
             "message": message[: self.wire.MAX_TEXT],
             "frames": [
                 [f.filename[-200:], f.lineno or 0, f.name[:120], (f.line or "")[:200]]

@@ -198,16 +198,21 @@ def _stand_in(module, name, base):
     return type(name, (base,), {"__module__": module, "__qualname__": name})
 
 
-def exception(module, name, message):
-    """An exception that was raised over there.
+def exception(module, name, message, kin="Exception"):
+    """An exception that was raised over there; `kin` is the built-in one that it descends from.
 
-    Built-in ones are themselves, since a check may ask for ValueError. What is no Exception, such
-    as KeyboardInterrupt, would stop the grading: it becomes an ordinary exception of that name.
+    Built-in ones are themselves, since a check may ask for ValueError, and what descends from
+    ValueError does so here. What is no Exception, such as KeyboardInterrupt, would stop the
+    grading: it becomes an ordinary exception of that name.
     """
-    kind = getattr(builtins, name, None) if module == "builtins" else None
-    wanted = isinstance(kind, type) and issubclass(kind, Exception | SystemExit)
-    if not wanted:
-        kind = _stand_in(module, name, Exception)
+    kind = _built_in(name, Exception | SystemExit) if module == "builtins" else None
+    if kind is None:
+        kind = _stand_in(module, name, _built_in(kin, Exception) or Exception)
     error = kind.__new__(kind)
     error.args = (message,)
     return error
+
+
+def _built_in(name, of):
+    kind = getattr(builtins, name, None)
+    return kind if isinstance(kind, type) and issubclass(kind, of) else None
