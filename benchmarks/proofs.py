@@ -108,7 +108,26 @@ def tests(*arguments):
     return ("-m", "pytest", "-q", "-m", "proof", *arguments)
 
 
-PROOFS = ()
+PROOFS = (
+    Proof(
+        "checks",
+        "Every right answer has full marks, every misconception is rejected, 95 % are named",
+        ("tests/instnorm_checks/exercises_report.py",),
+        (
+            "src/instnorm/**/*.py",
+            "src/instnorm_checks/**/*.py",
+            "tests/instnorm_checks/right_answers/*.py",
+            "tests/instnorm_checks/mutants.py",
+            "tests/instnorm_checks/exercises_report.py",
+        ),
+    ),
+    Proof(
+        "large-class",
+        "A class of a thousand is graded while workers are killed, and no mark is lost",
+        ("-m", "benchmarks.large_class"),
+        ("src/instnorm_judge/**/*.py", "nbgrader_config.py", "benchmarks/large_class.py"),
+    ),
+)
 
 
 def main(arguments=None):
