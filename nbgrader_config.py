@@ -19,6 +19,7 @@ from instnorm_checks import grading_seed
 from instnorm_judge.assignments import make_source_notebooks
 from instnorm_judge.execute import Execute, Exporter
 from instnorm_judge.feedback import TEMPLATES, FeedbackExporter, HideTests
+from instnorm_judge.formgrader import escape_names
 from instnorm_judge.grades import SaveAutoGrades
 from instnorm_judge.lateness import AssignLatePenalties
 from instnorm_judge.rebuild import Rebuild
@@ -71,6 +72,8 @@ c.LatePenalty.extensions = {}  # {"the-algorithm": {"ada": 2}}: days
 # Feedback is a web page with text by students in it: no scripts. And none of the hidden tests.
 c.HTMLExporter.sanitize_html = True
 c.GenerateFeedback.exporter_class = FeedbackExporter
+# And formgrader shows the names of students as they are, unless it is told not to.
+escape_names()
 c.FeedbackExporter.extra_template_basedirs = [TEMPLATES]
 c.FeedbackExporter.template_name = "diagnosis"
 c.GenerateFeedback.preprocessors = [GetGrades, HideTests, CSSHTMLHeaderPreprocessor]

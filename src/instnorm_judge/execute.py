@@ -17,7 +17,7 @@ from traitlets import Bool, Integer, default
 
 from instnorm_checks import EXERCISES
 
-from . import remote, sandbox, trusted
+from . import inert, remote, sandbox, trusted
 from .hand_ins import Chooser
 from .inside import wire
 from .provisioner import SandboxManager
@@ -27,7 +27,6 @@ START_ATTEMPTS = 3
 MAX_OUTPUTS = 50  # of one cell
 TOO_LARGE = "Your code took more than {} GiB of memory."
 SLOW = ("matplotlib.pyplot", "torch")  # to import, so that it is done once for many notebooks
-IMAGES = ("image/png", "image/jpeg")
 
 
 class Retry(Exception):
@@ -230,8 +229,7 @@ def _copied(kind, content, room):
     """An output of our own with what a message says, or None."""
 
     def text(value):
-        # Lone surrogates can't be written to a file.
-        return value[:room].encode("utf-8", "replace").decode() if isinstance(value, str) else ""
+        return inert.text(value[:room]) if isinstance(value, str) else ""
 
     if room <= 0:
         return None
@@ -249,18 +247,10 @@ def _copied(kind, content, room):
     if kind in ("display_data", "execute_result"):
         # HTML, SVG and scripts stay behind: whoever opens the feedback is not to run them.
         shown = content["data"]
-        data = {name: shown[name] for name in IMAGES if _is_image(shown.get(name), room)}
+        drawn = {kind: inert.image(kind, shown.get(kind)) for kind in inert.FORMATS}
+        data = {kind: each for kind, each in drawn.items() if each and len(each) <= room}
         return new_output("display_data", {**data, "text/plain": text(shown.get("text/plain"))})
     return None
-
-
-def _is_image(data, room):
-    """Whether it is base64 and nothing else: it will stand inside an attribute of a web page."""
-    return (
-        isinstance(data, str)
-        and len(data) <= room
-        and re.fullmatch(r"[A-Za-z0-9+/=\s]+", data) is not None
-    )
 
 
 def _last_that_counts(nb):

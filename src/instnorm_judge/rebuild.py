@@ -4,8 +4,8 @@ Of a submission only the *source* of cells is taken, and of cells that the grade
 source of answers. Metadata, tags, outputs, attachments and foreign keys stay behind. So a test can
 be edited, deleted, copied, skipped or renamed to no effect; what was found is noted (`FLAGS`).
 
-Cells that the gradebook does not know are kept as code: students put imports and helpers there,
-and in the sandbox they can do no harm.
+Cells that the gradebook does not know are kept: students put imports and helpers there, and in the
+sandbox they can do no harm. Text by students is kept so that it can be read (`inert`).
 """
 
 import contextlib
@@ -19,6 +19,8 @@ from nbgrader import preprocessors
 from nbgrader.api import Gradebook
 from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
 from nbgrader.utils import parse_utc
+
+from . import inert
 
 FLAGS = "instnorm_judge"  # key of our notes in the notebook's metadata
 # Of these notes, the ones that a person has to see.
@@ -47,6 +49,7 @@ class SafeExporter(NotebookExporter):
     def from_filename(self, filename, resources=None, **kwargs):
         if not getattr(self.parent, "_sanitizing", True):
             return super().from_filename(filename, resources, **kwargs)  # rebuilt already
+        self._leave_behind(resources)
         path = Path(filename)
         content, notes = self.content(path)
         try:
@@ -65,6 +68,19 @@ class SafeExporter(NotebookExporter):
     def content(self, path):
         """(bytes of the notebook, or None for those of the file at `path`; notes about them)."""
         return None, {}
+
+    def _leave_behind(self, resources):
+        """What nbgrader copied of other files: a page among them would be shown as one of ours."""
+        about = (resources or {}).get("nbgrader")
+        if about is None:
+            return
+        graded = Path(self.parent._format_dest(about["assignment"], about["student"]))
+        for path in sorted(graded.rglob("*"), reverse=True):
+            if path.is_dir() and not path.is_symlink():
+                with contextlib.suppress(OSError):  # there are notebooks in it
+                    path.rmdir()
+            elif path.suffix != ".ipynb" and path != graded / "timestamp.txt":
+                path.unlink()
 
 
 def read(path):
@@ -149,6 +165,8 @@ class Rebuild(preprocessors.NbGraderPreprocessor):
     def preprocess(self, nb, resources):
         about = resources["nbgrader"]
         notes = dict(nb.metadata.get(FLAGS, {}))
+        if trouble := inert.trouble_with_name(about["student"]):
+            raise ValueError(f"the student {about['student']!r} can't be graded: {trouble}")
         self.flags = []
         with Gradebook(about["db_url"]) as gradebook:
             notebook = gradebook.find_notebook(about["notebook"], about["assignment"])
@@ -184,6 +202,9 @@ class Rebuild(preprocessors.NbGraderPreprocessor):
             for cell in nb.cells:
                 if cell.cell_type == "code" and not cell.metadata.get("nbgrader", {}).get("grade"):
                     cell.source = without_installs(cell.source)
+            for cell in nb.cells:
+                if cell.cell_type != "code" and not _ours(cell):
+                    cell.source = inert.markdown(cell.source)
             nb.cells = [*first, *nb.cells, *last]
         if self.flags:
             found = dict.fromkeys(reversed(self.flags))
@@ -259,6 +280,12 @@ def _said(cell):
     return name if isinstance(name, str) else None, said, cell.metadata.get("tags")
 
 
+def _ours(cell):
+    """Whether the source of a cell, which has been restored, is that which was handed out."""
+    about = cell.metadata.get("nbgrader")
+    return about is not None and not about["solution"]
+
+
 def _metadata(notebook, cell):
     """The nbgrader metadata of a source cell, from what the gradebook knows of it."""
     graded = {each.name: each.max_score for each in notebook.grade_cells}
@@ -285,7 +312,9 @@ def _for_the_student(notes):
     if "undecided" in notes:
         lines.append(f"**{notes['undecided']}**")
     lines += [f"- {flag}" for flag in notes.get("flags", [])]
-    return new_markdown_cell("\n".join(["Notes from grading:", "", *lines]), id="notes")
+    # What is noted may quote names of files.
+    lines = ["Notes from grading:", "", *map(inert.markdown, lines)]
+    return new_markdown_cell("\n".join(lines), id="notes")
 
 
 def check_folder(assignment, student, notebooks):

@@ -16,6 +16,7 @@ from nbformat.v4 import new_output
 
 from instnorm_checks import MIME, InternalError
 
+from . import inert
 from .remote import Lost, Stopped
 
 LOG = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def _run(source, names, log):
     except BaseException as failure:
         outputs.append(error(type(failure).__name__, f"{type(failure).__name__}: {failure}"))
     if printed.getvalue():
-        text = _writable(printed.getvalue()[:MAX_TEXT])
+        text = inert.text(_writable(printed.getvalue()[:MAX_TEXT]))
         outputs.insert(0, new_output("stream", name="stdout", text=text))
     return outputs
 
@@ -98,6 +99,8 @@ def _value(source, names):
 def _result(value):
     bundle = getattr(value, "_repr_mimebundle_", None)
     data = bundle() if bundle else {"text/plain": builtins.repr(value)}
+    # A report quotes what students wrote: it is shown as text, and nothing else is shown.
+    data = {kind: data[kind] for kind in ("text/plain", MIME) if kind in data}
     return new_output("execute_result", data, execution_count=None)
 
 

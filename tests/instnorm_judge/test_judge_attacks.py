@@ -39,7 +39,7 @@ from test_grading import (
     source_notebook,
 )
 
-from instnorm_judge import sandbox
+from instnorm_judge import inert, sandbox
 from instnorm_judge.execute import Execute
 from instnorm_judge.processes import processor_time
 
@@ -233,7 +233,8 @@ def test_nothing_that_a_browser_would_run_gets_into_the_feedback(course):
     assert not re.search(rf"<[^>]*\bon\w+=[^>]*{MARKER}", page)
     assert not re.search(r"<img[^>]*onload", course.feedback("scoring-forged-outputs"))
     page = course.feedback("tampering-script-in-text")
-    assert "HARMED()<b>b</b>" in page, "as text it may be there"
+    assert f"&lt;{inert.JOINER}script&gt;HARMED()" in page, "as text it may be there"
+    assert "onclick='HARMED()'&gt;" in page
     assert not re.search(
         rf"<script>[^<]*{MARKER}", course.feedback("scoring-forged-prompt-and-reply")
     )
