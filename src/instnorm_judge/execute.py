@@ -4,6 +4,7 @@ What comes back from the sandbox is untrusted text. It is copied, kind by kind a
 into outputs of our own making; other messages are ignored.
 """
 
+import contextlib
 import os
 import re
 import time
@@ -20,17 +21,25 @@ from instnorm_checks import EXERCISES
 from . import inert, remote, sandbox, trusted
 from .hand_ins import Chooser
 from .inside import wire
-from .provisioner import SandboxManager
+from .processes import Contention, Turns, short_of_memory
+from .provisioner import Fate, SandboxManager
 from .rebuild import FLAGS
 
 START_ATTEMPTS = 3
+GRACE = 5  # seconds, beyond all others, before a kernel is ended from outside
 MAX_OUTPUTS = 50  # of one cell
-TOO_LARGE = "Your code took more than {} GiB of memory."
+STUBBORN = "This cell ran out of time and could not be interrupted."
+ENDED = {
+    Fate.MEMORY: "Your code took more than {} GiB of memory.",
+    Fate.SOCKETS: "Your code opened too many sockets.",
+    Fate.TIME: STUBBORN,
+}
+NOT_YOURS = "This was not your doing, and waits for a person."
 SLOW = ("matplotlib.pyplot", "torch")  # to import, so that it is done once for many notebooks
 
 
 class Retry(Exception):
-    """The machine, rather than the student, is to blame; try with a fresh kernel."""
+    """The machine, rather than the student, is to blame: tried again with a fresh kernel, alone."""
 
 
 class Execute(preprocessors.Execute):
@@ -46,7 +55,7 @@ class Execute(preprocessors.Execute):
     max_output = Integer(500_000, help="characters of output kept of one cell").tag(config=True)
     all_output = Integer(2_000_000, help="characters of output kept of a notebook").tag(config=True)
     total = Integer(600, help="seconds for a notebook; `timeout` is for each cell").tag(config=True)
-    attempts = Integer(2, help="how often a kernel that falls silent is tried").tag(config=True)
+    attempts = Integer(3, help="how often, where the machine is to blame").tag(config=True)
 
     @default("unsandboxed")
     def _unsandboxed_default(self):
@@ -58,20 +67,32 @@ class Execute(preprocessors.Execute):
         if unreadable := nb.metadata.get(FLAGS, {}).get("unreadable"):
             return _not_run(nb, unreadable), resources
         self.graded = _last_that_counts(nb)
-        for attempt in range(1, self.attempts + 1):
+        turns, reason = Turns(), None
+        for _ in range(self.attempts):
             self.lost = self.names = None
             self.kept = 0
-            self.final = attempt == self.attempts
+            # Whoever is alone and has too little time can't blame the others.
+            self.alone = reason is not None
             try:
-                return super().preprocess(nb, resources, km)
-            except Retry as reason:
-                self.log.warning("%s Trying again with a fresh kernel.", reason)
-            except (RuntimeError, OSError, DeadKernelError, AssertionError) as problem:
-                # The kernel did not start: three times by now.
-                self.log.error("No kernel: %s", problem)
-        self.lost = "No kernel could be started to run this notebook. This was not your doing."
+                with turns.alone() if self.alone else turns.beside():
+                    return super().preprocess(nb, resources, km)
+            except Retry as problem:
+                reason = str(problem)
+            except Exception as problem:
+                # Nothing that a student does gets here: see `preprocess_cell`.
+                self.log.debug("While running a notebook", exc_info=True)
+                reason = f"The notebook could not be run ({type(problem).__name__}: {problem})."
+            self.log.warning("%s Trying again with a fresh kernel.", reason)
+            self._discard()
+        self.lost = f"{reason} So it was {self.attempts} times. {NOT_YOURS}"
         nb.metadata[FLAGS] = {**nb.metadata.get(FLAGS, {}), "not_graded": self.lost}
         return _not_run(nb, self.lost), resources
+
+    def _discard(self):
+        """End what is left of a kernel."""
+        with contextlib.suppress(Exception):
+            if self.km is not None and self.km.has_kernel:
+                remote.run_sync(self.km.shutdown_kernel)(now=True)
 
     # --- The kernel -------------------------------------------------------------------------------
 
@@ -98,10 +119,17 @@ class Execute(preprocessors.Execute):
         return None
 
     def _end(self, reason):
-        """The kernel can't be used any more; whatever it is doing ends now."""
+        """The kernel can't be used any more; whatever it is doing ends now.
+
+        Raises Retry if that is not the student's doing.
+        """
+        fate = self.km.provisioner.fate()
         remote.run_sync(self.km.shutdown_kernel)(now=True)
-        too_large = TOO_LARGE.format(sandbox.MEMORY // 2**30)
-        self.lost = too_large if self.km.too_large else reason
+        if fate is Fate.FROM_OUTSIDE:
+            raise Retry("The Python process was killed from outside.")
+        if fate is Fate.TIME and self.contention and not self.alone:
+            raise Retry("This machine was too busy.")
+        self.lost = ENDED.get(fate, reason).format(sandbox.MEMORY // 2**30)
         self.log.warning(self.lost)
 
     # --- Cells ------------------------------------------------------------------------------------
@@ -118,34 +146,58 @@ class Execute(preprocessors.Execute):
             cell.outputs = [trusted.error("KernelLost", reason)]
             return cell, resources
         self.spent = self.silent = 0
+        self.retry = None
         try:
             if self.names is None:
                 self._meet()
+            self.contention = Contention(self.km.provisioner.pid)
             if time.monotonic() > self.deadline:
+                self._check_time(self.since_the_start)
                 raise remote.Lost(f"This notebook took more than {self.total} seconds.")
+            self._allow("cell", self.timeout + self.iopub_timeout + GRACE)
             if is_grade(cell) and not is_solution(cell):
                 self._test(cell)
             else:
                 self.execute_cell(cell, index, store_history=True)
+                if self.retry:
+                    raise Retry(self.retry)
                 cell.execution_count = self.code_cells_executed
+                if _ran_out_of_memory(cell) and short_of_memory():
+                    raise Retry("This machine had no memory left.")
                 if cell.metadata.get("nbgrader", {}).get("locked"):
                     self._given(cell)
         except DeadKernelError:
             self._lose(cell, "The Python process ended while this cell was running.")
         except CellTimeoutError:
-            if not self.silent and not self.final:
-                raise Retry("The kernel answered and then fell silent.") from None
-            self._lose(cell, "This cell ran out of time and could not be interrupted.")
+            if self.retry:
+                raise Retry(self.retry) from None
+            if not self.silent or remote.run_sync(remote.answers)(self.kc, GRACE):
+                raise Retry("A message got lost.") from None
+            self._lose(cell, STUBBORN)
         except remote.Lost as reason:
             self._lose(cell, str(reason))
+        except remote.Fault as reason:
+            raise Retry(str(reason)) from None
         except (Retry, KeyboardInterrupt):
             raise
         except Exception as problem:
+            if remote.is_of_the_machine(problem):
+                raise Retry(f"This machine lacked something ({problem}).") from None
             # What a hostile kernel sends may trip any line of code that was written for others.
             self.log.debug("While reading the kernel's messages", exc_info=True)
             name = type(problem).__name__
             self._lose(cell, f"The kernel sent something unreadable ({name}).")
         return cell, resources
+
+    def _check_time(self, contention):
+        """Raise Retry if time has run out because others had the processors."""
+        if contention and not self.alone:
+            raise Retry("This machine was too busy.")
+
+    def _allow(self, what, seconds):
+        """Whatever goes on here, the kernel ends when `what` has had so many seconds."""
+        if (watch := self.km.provisioner.watch) is not None:
+            watch.until[what] = time.monotonic() + seconds
 
     def _lose(self, cell, reason):
         self._end(reason)
@@ -153,12 +205,18 @@ class Execute(preprocessors.Execute):
 
     async def _async_handle_timeout(self, timeout, cell=None):
         self.silent = timeout
+        if self.contention and not self.alone:
+            self.retry = "This machine was too busy."
         return await super()._async_handle_timeout(timeout, cell)
 
     def _meet(self):
         """Get to know the kernel, before any code of the student's has run in it."""
-        self.names = remote.Names(remote.Notebook(self.kc, self.km, self.timeout))
+        notebook = remote.Notebook(self.kc, self.km, self.timeout)
+        notebook.forgiving = not self.alone
+        self.names = remote.Names(notebook)
+        self.since_the_start = Contention(self.km.provisioner.pid)
         self.deadline = time.monotonic() + self.total
+        self._allow("notebook", self.total + GRACE)
 
     def _test(self, cell):
         self.names.notebook.start_clock()
@@ -214,6 +272,10 @@ def _not_run(nb, reason):
         if cell.cell_type == "code":
             cell.outputs = [trusted.error("NotRun", reason)]
     return nb
+
+
+def _ran_out_of_memory(cell):
+    return any(output.get("ename") == "MemoryError" for output in cell.outputs)
 
 
 def _continues(outputs, output):

@@ -6,6 +6,7 @@ all that a sandbox is lent of the host is a read-only folder.
 
 import asyncio
 import contextlib
+import enum
 import json
 import os
 import shutil
@@ -27,7 +28,7 @@ from traitlets import Bool, Dict, DottedObjectName, Set, Type, default
 from . import sandbox
 from .inside import wire
 from .processes import Watch
-from .zygote import zygote
+from .zygote import UNKNOWN, zygote
 
 PROVISIONER = "instnorm-sandbox"
 
@@ -37,7 +38,16 @@ MAX_PART = wire.MAX_BYTES + 2**20
 MAX_TEXT = 8 * 2**20
 MAX_PARTS = 100
 MAX_WAITING = 16
-PATIENCE = 20  # seconds for a kernel to take a message
+PATIENCE = 5  # seconds for a kernel to take a message
+
+
+class Fate(enum.Enum):
+    """What becomes of kernels."""
+
+    ALIVE = "alive"
+    BY_ITSELF = "it came to an end by what the student's code did"
+    FROM_OUTSIDE = "somebody else killed it, perhaps Linux for want of memory"
+    MEMORY, TIME, SOCKETS = Watch.MEMORY, Watch.TIME, Watch.SOCKETS
 
 
 class SandboxProvisioner(KernelProvisionerBase):
@@ -62,7 +72,7 @@ class SandboxProvisioner(KernelProvisionerBase):
         if manager.confined:
             self.process = manager.zygote.start(manager.folder)
             self.pid, self.kernel = self.process.pid, self.process.descriptor
-            self.watch = Watch(self.pid, self.kernel, sandbox.MEMORY)
+            self.watch = Watch(self.pid, self.kernel, sandbox.MEMORY, sandbox.SOCKETS)
         else:
             self.process = _start(sandbox.unconfined_command(manager.folder))
             self.pid = self.process.pid
@@ -78,6 +88,20 @@ class SandboxProvisioner(KernelProvisionerBase):
             await asyncio.sleep(0.005)
         code, self.process = self.process.returncode, None
         return code
+
+    def fate(self):
+        """What has become of the kernel, as far as it was not ended by `kill`: see `Fate`."""
+        if self.watch is not None and self.watch.struck:
+            return Fate(self.watch.struck)
+        code = self.process.poll() if self.process else None
+        if code is None:
+            return Fate.ALIVE
+        # Within its walls a kernel can't be killed: it is the first process there.
+        if code in (-signal.SIGKILL, UNKNOWN):
+            limit = sandbox.LIMITS["RLIMIT_CPU"]
+            used = self.watch.processor_time if self.watch is not None else 0
+            return Fate.BY_ITSELF if used > limit - 2 else Fate.FROM_OUTSIDE
+        return Fate.BY_ITSELF
 
     async def send_signal(self, signum):
         if self.kernel is not None:
@@ -96,7 +120,6 @@ class SandboxProvisioner(KernelProvisionerBase):
     async def cleanup(self, restart=False):
         if self.watch is not None:
             self.watch.stop()
-            self.parent.too_large = self.watch.struck
             self.watch = None
         if self.kernel is not None:
             os.close(self.kernel)
@@ -164,6 +187,7 @@ class SandboxClient(AsyncKernelClient):
                     about = status["parent_header"].get("msg_id")
                     if about in asked and status["content"].get("execution_state") == "idle":
                         await self._async_recv_reply(about, timeout=1)
+                        self._close_the_door()
                         return
             except (Empty, TimeoutError):
                 if not await self.parent.is_alive():
@@ -172,6 +196,15 @@ class SandboxClient(AsyncKernelClient):
 
     wait_for_ready = _async_wait_for_ready
 
+    def _close_the_door(self):
+        """The kernel is there, and nobody else is to come: a thousand would be too many.
+
+        What is connected stays so. No code of the student's has run yet.
+        """
+        for channel in ("shell", "iopub"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._make_url(channel).removeprefix("ipc://"))
+
 
 class SandboxManager(AsyncKernelManager):
     """A manager whose kernels run in the sandbox, whatever kernel the notebook names."""
@@ -179,7 +212,6 @@ class SandboxManager(AsyncKernelManager):
     client_class = DottedObjectName(f"{__name__}.SandboxClient")
     client_factory = Type(SandboxClient)
     confined = Bool(True, help="False: no walls. For work that you trust.").tag(config=True)
-    too_large = False  # whether a kernel of ours was ended for the memory it took
     modules = Set(help="what the notebook imports, as far as it takes long")
     public_cases = Dict(help="what the stub's public_case hands out: exercise -> aspect -> cases")
 

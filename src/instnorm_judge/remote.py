@@ -6,19 +6,24 @@ is another matter: then the test cell can't go on, and `Lost` says why.
 """
 
 import builtins
+import errno
 import time
 import traceback
 import uuid
 from queue import Empty
 
 import numpy as np
+import zmq
 from jupyter_core.utils import run_sync
 
 from instnorm_checks.engine.pace import ROOM
 
 from .inside import wire
-from .processes import processor_time
+from .processes import Contention, processor_time, short_of_memory
+from .provisioner import Fate
 
+# Of an OSError: no memory, no files, no room, no process to be had.
+LACKS = {errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN}
 GRACE = 2  # seconds for a kernel to answer after it has been interrupted
 MAX_IDLE_MESSAGES = 10_000  # that one call may bring and that are not the answer
 
@@ -35,6 +40,10 @@ class Lost(KeyboardInterrupt):
     """The kernel has ended, no longer answers, or answers nonsense."""
 
 
+class Fault(KeyboardInterrupt):
+    """Something went wrong that is not the student's doing: it has to be tried again."""
+
+
 class Notebook:
     """The kernel's namespace, through the comm that `inside/kernel.py` answers."""
 
@@ -42,6 +51,8 @@ class Notebook:
         self.client, self.manager = client, manager
         self.timeout = timeout  # seconds for all calls of one test cell
         self.deadline = None
+        self.contention = Contention(manager.provisioner.pid)
+        self.forgiving = True  # whether what ran out of time on a busy machine is tried again
         self.comm = uuid.uuid4().hex
         self.number = 0
         self.busy = 0.0  # seconds of processor time that the kernel took for the last call
@@ -50,6 +61,7 @@ class Notebook:
     def start_clock(self):
         """A test cell begins."""
         self.deadline = time.monotonic() + self.timeout
+        self.contention = Contention(self.manager.provisioner.pid)
 
     def look(self, name):
         """What the notebook calls `name`: a function to call, or a value; KeyError if nothing."""
@@ -117,7 +129,10 @@ class Notebook:
     def _send(self, kind, content, buffers):
         session = self.client.session
         message = session.msg(kind, {"comm_id": self.comm, **content})
-        session.send(self.client.shell_channel.socket, message, buffers=buffers)
+        try:
+            session.send(self.client.shell_channel.socket, message, buffers=buffers)
+        except zmq.Again:
+            self._dead("The kernel takes no messages any more.")
 
     async def _answer(self):
         """The reply to the last question. An endless loop is interrupted, and then ended."""
@@ -127,10 +142,14 @@ class Notebook:
             if message is None and not interrupted:
                 interrupted, deadline = True, time.monotonic() + GRACE
                 await self.manager.interrupt_kernel()
+            elif message is None and await answers(self.client, GRACE):
+                raise Fault("A message got lost.")
             elif message is None:
+                self._check_time()
                 raise Lost("Your code could not be interrupted.")
             elif (data := self._meant(message)) is not None:
                 if interrupted:
+                    self._check_time()
                     raise Stopped
                 return data, message.get("buffers", [])
         raise Lost("Your code sent messages without end.")
@@ -142,13 +161,26 @@ class Notebook:
                 return await self.client.iopub_channel.get_msg(timeout=patience)
             except Empty:
                 if not await self.manager.is_alive():
-                    raise Lost("The Python process ended while a function was called.") from None
+                    self._dead("The Python process ended while a function was called.")
             except Exception as error:
+                if is_of_the_machine(error):
+                    raise Fault(f"The machine had no room for a message ({error}).") from None
                 # Whatever stumbles over a message that no kernel sends.
                 raise Lost(
                     f"The kernel sent something unreadable ({type(error).__name__})."
                 ) from None
         return None
+
+    def _check_time(self):
+        """Raise Fault if time has run out because others had the processors."""
+        if self.forgiving and self.contention:
+            raise Fault("This machine was too busy.")
+
+    def _dead(self, reason):
+        """Raise Lost, or Fault if somebody else ended the kernel."""
+        if self.manager.provisioner.fate() is Fate.FROM_OUTSIDE:
+            raise Fault("The Python process was killed from outside.")
+        raise Lost(reason) from None
 
     def _meant(self, message):
         """The data of a message if it answers the last question."""
@@ -191,7 +223,27 @@ class Notebook:
             raise Lost(
                 f"The kernel sent something unreadable ({type(unreadable).__name__})."
             ) from None
+        if isinstance(error, MemoryError) and short_of_memory():
+            raise Fault("This machine had no memory left.")
         raise error
+
+
+async def answers(client, seconds):
+    """Whether a kernel answers a question: then it is not busy, and a message got lost before."""
+    deadline, asked = time.monotonic() + seconds, client.kernel_info()
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            reply = await client.shell_channel.get_msg(timeout=left)
+            if reply["parent_header"].get("msg_id") == asked:
+                return True
+        except Exception:  # nothing came, or nonsense
+            return False
+    return False
+
+
+def is_of_the_machine(error):
+    """Whether an exception on this side says that the machine lacks something."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in LACKS
 
 
 class Function:

@@ -38,8 +38,14 @@ LIMITS = {
     "RLIMIT_FSIZE": 32 * MIB,
     "RLIMIT_NOFILE": 256,
     "RLIMIT_CORE": 0,
+    # Things that the Linux kernel keeps for a process, outside its memory.
+    "RLIMIT_SIGPENDING": 256,
+    "RLIMIT_MSGQUEUE": 0,
+    "RLIMIT_MEMLOCK": 8 * MIB,
 }
 SCRATCH = 64 * MIB  # of each of the three folders that can be written to; all are memory
+FILES = 20_000  # in each of them: an empty one takes a kilobyte of memory, outside that quota
+SOCKETS = 256  # of all processes together: up to 400 KiB of memory wait in each to be read
 MEMORY = 4096 * MIB  # of all processes together; see `processes.Watch`
 
 # Nothing is handed on from the environment of whoever grades: it may hold passwords.
@@ -128,6 +134,7 @@ def command(kernels, channel=None, modules=()):
         "home": HOME,
         "scratch": _scratch(),
         "room": SCRATCH,
+        "files": FILES,
         "limits": LIMITS,
         "uid": nobody(),
         "filter": syscalls.filter_program().hex(),
@@ -179,7 +186,9 @@ def _walls(folder):
         "--die-with-parent",
         "--clearenv",
         *("--proc", "/proc"),
-        *("--dev", "/dev", *scratch, "/dev/shm", "--remount-ro", "/dev"),
+        # What is mapped of /dev/zero is memory that belongs to no process.
+        *("--dev", "/dev", *scratch, "/dev/shm", "--dev-bind", "/dev/null", "/dev/zero"),
+        *("--remount-ro", "/dev"),
         *(*scratch, "/tmp"),
         *(*scratch, HOME),
         *_interpreter(),

@@ -17,7 +17,7 @@ from nbformat.v4 import new_output
 from instnorm_checks import MIME, InternalError
 
 from . import inert
-from .remote import Lost, Stopped
+from .remote import Fault, Lost, Stopped, is_of_the_machine
 
 LOG = logging.getLogger(__name__)
 MAX_TEXT = 100_000  # characters of a report
@@ -48,13 +48,15 @@ def _run(source, names, log):
                 "This cell took too long and was stopped. Is there a loop that never ends?",
             )
         )
-    except Lost:
+    except (Lost, Fault):
         raise
     except InternalError as fault:
         log.error("%s", fault, exc_info=fault)
         print(_excuse(fault), file=printed)
         outputs.append(_fault(fault))
     except BaseException as failure:
+        if is_of_the_machine(failure):
+            raise Fault(f"The machine had no room for a test ({failure}).") from None
         outputs.append(error(type(failure).__name__, f"{type(failure).__name__}: {failure}"))
     if printed.getvalue():
         text = inert.text(_writable(printed.getvalue()[:MAX_TEXT]))

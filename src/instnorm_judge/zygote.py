@@ -1,6 +1,7 @@
 """Kernels, forked in a sandbox that has imported everything before: see `inside/zygote.py`."""
 
 import json
+import os
 import re
 import select
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 from . import sandbox
 
 SECONDS = 60  # for the imports of a sandbox, and for an answer
+UNKNOWN = -256  # how a kernel ended whose parent can't tell: not by itself
 
 
 class Zygote:
@@ -52,13 +54,13 @@ class Zygote:
             self.ready = self.ready or self.channel.recv(100) == b"ready"
             request = {"folder": str(folder), "uid": sandbox.nobody()}
             self.channel.send(json.dumps(request).encode())
-            told, descriptors, _, _ = socket.recv_fds(self.channel, 1000, 1)
+            told, descriptors, _, _ = socket.recv_fds(self.channel, 1000, 2)
         except OSError as error:
             told, descriptors = str(error).encode(), []
-        if not descriptors:
+        if len(descriptors) != 2:
             self.close()
             raise RuntimeError(f"the sandbox did not start a kernel: {told.decode()}")
-        return Kernel(descriptors[0])
+        return Kernel(*descriptors)
 
 
 class Kernel:
@@ -66,14 +68,18 @@ class Kernel:
 
     returncode = None
 
-    def __init__(self, descriptor):
+    def __init__(self, descriptor, ending):
         self.descriptor = descriptor  # a pidfd: the number alone may come to mean another process
+        self.ending = ending  # a pipe, from which its parent tells how it ended
         text = Path(f"/proc/self/fdinfo/{descriptor}").read_text(encoding="ascii")
         self.pid = int(re.search(r"^Pid:\s*(-?\d+)", text, re.MULTILINE).group(1))
 
     def poll(self):
+        """None while it runs, then as in `subprocess`; UNKNOWN if its parent has died as well."""
         if self.returncode is None and select.select([self.descriptor], [], [], 0)[0]:
-            self.returncode = 0  # nobody can tell, and nobody asks
+            told = os.read(self.ending, 20) if select.select([self.ending], [], [], 1)[0] else b""
+            self.returncode = os.waitstatus_to_exitcode(int(told)) if told else UNKNOWN
+            os.close(self.ending)
         return self.returncode
 
     def send_signal(self, signum):

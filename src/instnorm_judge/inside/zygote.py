@@ -47,7 +47,10 @@ def main(arguments):
 
 
 def fork_kernel(kernel, channel, arguments):
-    """Start a kernel, and send a descriptor of its process (a pidfd); or a complaint."""
+    """Start a kernel; send a pidfd of it and a pipe that will tell how it ended, or a complaint.
+
+    Its parent stays, to learn how it ends. That is where the kernel can't reach it.
+    """
     if os.fork():
         return
 
@@ -58,16 +61,21 @@ def fork_kernel(kernel, channel, arguments):
 
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        descriptor = fork_behind_walls(kernel, arguments, serve)
-        socket.send_fds(channel, [b"started"], [descriptor])
+        ending, tell = os.pipe()
+        descriptor, child = fork_behind_walls(kernel, arguments, serve, tell)
+        socket.send_fds(channel, [b"started"], [descriptor, ending])
+        for each in (descriptor, ending, channel.fileno()):
+            os.close(each)
+        os.write(tell, str(os.waitpid(child, 0)[1]).encode())
     except OSError as complaint:
         channel.send(str(complaint).encode())
     finally:
         os._exit(0)
 
 
-def fork_behind_walls(kernel, arguments, run):
-    """Call `run` in a child that can't do any harm; a descriptor of it, once its walls are up.
+def fork_behind_walls(kernel, arguments, run, ours=None):
+    """Call `run` in a child that can't do any harm; a descriptor and the number of it, once its
+    walls are up. The descriptor `ours` is closed there.
 
     To be called once in a process, which is good for nothing else afterwards.
     """
@@ -79,8 +87,10 @@ def fork_behind_walls(kernel, arguments, run):
         descriptor = os.pidfd_open(child)
         if (complaint := os.read(reader, 1000)) != b"up":
             raise OSError(complaint.decode() or "the kernel ended at once")
-        return descriptor
+        return descriptor, child
     try:
+        if ours is not None:
+            os.close(ours)
         os.setsid()
         put_up_walls(arguments)
         kernel.give_up_rights(arguments["limits"], arguments["uid"])
@@ -104,7 +114,8 @@ def put_up_walls(arguments):
     mount(None, "/", None, PRIVATE)
     mount("proc", "/proc", "proc", NOSUID | NODEV | NOEXEC)
     for path in arguments["scratch"]:
-        mount("tmpfs", path, "tmpfs", NOSUID | NODEV, f"size={arguments['room']},mode=1777")
+        room = f"size={arguments['room']},nr_inodes={arguments['files']},mode=1777"
+        mount("tmpfs", path, "tmpfs", NOSUID | NODEV, room)
     if folder:
         kernels = os.path.dirname(folder)
         os.makedirs(kernels, exist_ok=True)  # its name may begin with /tmp
