@@ -9,6 +9,7 @@ import os
 import re
 import time
 
+import zmq
 from nbclient.client import CellExecutionComplete
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_output
@@ -174,6 +175,8 @@ class Execute(preprocessors.Execute):
             if not self.silent or remote.run_sync(remote.answers)(self.kc, GRACE):
                 raise Retry("A message got lost.") from None
             self._lose(cell, STUBBORN)
+        except zmq.Again:
+            self._lose(cell, remote.DEAF)
         except remote.Lost as reason:
             self._lose(cell, str(reason))
         except remote.Fault as reason:

@@ -21,7 +21,9 @@ class SaveAutoGrades(preprocessors.SaveAutoGrades):
     """
 
     def preprocess(self, nb, resources):
-        self.for_a_person = bool({"not_graded", "undecided"} & set(nb.metadata.get(FLAGS, {})))
+        notes = set(nb.metadata.get(FLAGS, {}))
+        self.for_a_person = bool({"not_graded", "undecided"} & notes)
+        self.not_graded = "not_graded" in notes
         faults = [
             f"no mark for {cell.metadata.nbgrader.grade_id}, whose check itself failed: {fault}"
             for cell in nb.cells
@@ -42,7 +44,7 @@ class SaveAutoGrades(preprocessors.SaveAutoGrades):
             self.assignment_id,
             self.student_id,
         )
-        failed = internal_error(cell) is not None
+        failed = self.not_graded or internal_error(cell) is not None
         grade.auto_score = None if failed else score(cell)
         # A person has graded this before, or has to: the machine could not.
         by_hand = self.for_a_person or failed

@@ -24,6 +24,7 @@ from .provisioner import Fate
 
 # Of an OSError: no memory, no files, no room, no process to be had.
 LACKS = {errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN}
+DEAF = "The kernel takes no messages any more."
 GRACE = 2  # seconds for a kernel to answer after it has been interrupted
 MAX_IDLE_MESSAGES = 10_000  # that one call may bring and that are not the answer
 
@@ -132,7 +133,7 @@ class Notebook:
         try:
             session.send(self.client.shell_channel.socket, message, buffers=buffers)
         except zmq.Again:
-            self._dead("The kernel takes no messages any more.")
+            self._dead(DEAF)
 
     async def _answer(self):
         """The reply to the last question. An endless loop is interrupted, and then ended."""
@@ -243,7 +244,7 @@ async def answers(client, seconds):
 
 def is_of_the_machine(error):
     """Whether an exception on this side says that the machine lacks something."""
-    return isinstance(error, MemoryError) or getattr(error, "errno", None) in LACKS
+    return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in LACKS)
 
 
 class Function:

@@ -20,6 +20,8 @@ REFUSED = {
     "add_key": (248, 217),
     "request_key": (249, 218),
     "keyctl": (250, 219),
+    # Linux shares the processors out among sessions first: who makes fifty has fifty shares.
+    "setsid": (112, 157),
     # Namespaces and mounts.
     "unshare": (272, 97),
     "setns": (308, 268),
@@ -52,6 +54,12 @@ REFUSED = {
 # The call is allowed and does nothing: a library that sets a handler goes on.
 SIGNAL_ACTION = (13, 134)
 CHILD_ENDED = 17
+# Memory that several processes share belongs to none of them: it stays when it is not mapped.
+MMAP = (9, 222)
+SHARED, ANONYMOUS = 0x01, 0x20
+# Families of sockets: local ones, and those that fail for want of a network, as they should.
+SOCKET, SOCKETPAIR = (41, 198), (53, 199)
+FAMILIES = (1, 2, 10)
 CLONE = (56, 220)
 CLONE3 = 435
 NEW_NAMESPACE = 0x7E020000  # all of clone's flags CLONE_NEW...
@@ -60,10 +68,10 @@ AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32 = 0x40000000  # a second set of system calls of x86_64
 
 # Instructions of the filter's little machine, and its verdicts.
-LOAD, EQUAL, AT_LEAST, ANY_BIT, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # where they are in what it looks at
+LOAD, EQUAL, AT_LEAST, ANY_BIT, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT, FOURTH = 0, 4, 16, 40  # where they are in what it looks at
 ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
-NOTHING_WRONG, EPERM, ENOSYS = 0, 1, 38
+NOTHING_WRONG, EPERM, ENOMEM, ENOSYS, EAFNOSUPPORT = 0, 1, 12, 38, 97
 
 
 def filter_program():
@@ -82,13 +90,32 @@ def filter_program():
         *(step for pair in REFUSED.values() for step in _if(EQUAL, pair[column], REFUSE | EPERM)),
         # Its flags are out of the filter's reach. The C library then uses clone.
         *_if(EQUAL, CLONE3, REFUSE | ENOSYS),
-        (EQUAL, 0, 4, SIGNAL_ACTION[column]),
-        (LOAD, 0, 0, FIRST_ARGUMENT),
-        *_if(EQUAL, CHILD_ENDED, REFUSE | NOTHING_WRONG),
-        (RETURN, 0, 0, ALLOW),
-        (EQUAL, 0, 3, CLONE[column]),
-        (LOAD, 0, 0, FIRST_ARGUMENT),
-        *_if(ANY_BIT, NEW_NAMESPACE, REFUSE | EPERM),
+        *_in(
+            SIGNAL_ACTION[column],
+            (LOAD, 0, 0, FIRST_ARGUMENT),
+            *_if(EQUAL, CHILD_ENDED, REFUSE | NOTHING_WRONG),
+        ),
+        *_in(
+            CLONE[column],
+            (LOAD, 0, 0, FIRST_ARGUMENT),
+            *_if(ANY_BIT, NEW_NAMESPACE, REFUSE | EPERM),
+        ),
+        *_in(
+            MMAP[column],
+            (LOAD, 0, 0, FOURTH),
+            (AND, 0, 0, SHARED | ANONYMOUS),
+            *_if(EQUAL, SHARED | ANONYMOUS, REFUSE | ENOMEM),
+        ),
+        *(
+            step
+            for call in (SOCKET[column], SOCKETPAIR[column])
+            for step in _in(
+                call,
+                (LOAD, 0, 0, FIRST_ARGUMENT),
+                *(step for family in FAMILIES for step in _if(EQUAL, family, ALLOW)),
+                (RETURN, 0, 0, REFUSE | EAFNOSUPPORT),
+            )
+        ),
         (RETURN, 0, 0, ALLOW),
     ]
     return b"".join(struct.pack("HBBI", *step) for step in steps)
@@ -96,3 +123,9 @@ def filter_program():
 
 def _if(test, value, verdict):
     return (test, 0, 1, value), (RETURN, 0, 0, verdict)
+
+
+def _in(number, *steps):
+    """Steps for one system call, at the end of which it is allowed; others go on behind them."""
+    steps = (*steps, (RETURN, 0, 0, ALLOW))
+    return (EQUAL, 0, len(steps), number), *steps

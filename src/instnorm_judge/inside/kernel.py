@@ -48,6 +48,8 @@ def main(arguments):
 
 def serve(folder):
     import ipykernel.iostream
+    import ipykernel.kernelapp
+    import zmq
     from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
 
@@ -69,6 +71,28 @@ def serve(folder):
             return super().write(string)
 
     ipykernel.iostream.OutStream = Stream
+
+    class Pipe(ipykernel.iostream.IOPubThread):
+        """What forked processes print comes through a local socket: there is no network here."""
+
+        address = f"ipc://{os.path.join(os.getcwd(), '.printed')}"
+
+        def _setup_pipe_in(self):
+            self._pipe_uuid = os.urandom(16)
+            pipe = self.socket.context.socket(zmq.PULL)
+            pipe.linger = 0
+            pipe.bind(self.address)
+            self._pipe_in = ipykernel.iostream.ZMQStream(pipe, self.io_loop)
+            self._pipe_in.on_recv(self._handle_pipe_msg)
+
+        def _setup_pipe_out(self):
+            context = zmq.Context()  # a new one after a fork
+            pipe = context.socket(zmq.PUSH)
+            pipe.linger = 3000
+            pipe.connect(self.address)
+            return context, pipe
+
+    ipykernel.kernelapp.IOPubThread = Pipe
 
     class Kernel(IPythonKernel):
         """Answers a call and says no more: that it was busy, and is idle, would cost a third."""

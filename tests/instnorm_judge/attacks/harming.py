@@ -50,18 +50,87 @@ ATTACKS = {
         "time.sleep(60)",
         says=TOO_LARGE,
     ),
-    # Spoken to the socket itself, since the library would keep it here until it is whole.
+    # Spoken to the socket itself, since the library would keep it here until it is whole. It is
+    # that of the kernel: others can't be made.
     "message-without-end": Attack(
-        "import ipykernel, os, socket\n"
-        "folder = os.path.dirname(ipykernel.get_connection_file())\n"
-        "it = socket.socket(socket.AF_UNIX)\n"
-        "it.connect(f'{folder}/socket-2')\n"
-        "it.sendall(b'\\xff' + bytes(8) + b'\\x7f\\x03\\x00NULL' + bytes(48))\n"
-        "ready = b'\\x05READY\\x0bSocket-Type\\0\\0\\0\\x03PUB'\n"
-        "it.sendall(b'\\x04' + bytes([len(ready)]) + ready)\n"
+        "import os, socket\n"
+        "def ours():\n"
+        "    for each in os.listdir('/proc/self/fd'):\n"
+        "        try: it = socket.socket(fileno=os.dup(int(each)))\n"
+        "        except OSError: continue\n"
+        "        try:\n"
+        "            if it.getpeername().endswith('socket-2'): return it\n"
+        "        except (OSError, AttributeError): pass\n"
+        "it = ours()\n"
+        "it.setblocking(True)\n"
         "part = b'\\x03' + (2**22).to_bytes(8, 'big') + bytes(2**22)\n"
         "while True: it.sendall(part)",
         says=TOO_LARGE,
+    ),
+    "a-thousand-connections": Attack(
+        "import ipykernel, os, socket\n"
+        "folder = os.path.dirname(ipykernel.get_connection_file())\n"
+        "held = []\n"
+        "for name in ('socket-1', 'socket-2'):\n"
+        "    for _ in range(120):\n"
+        "        it = socket.socket(socket.AF_UNIX)\n"
+        "        try: it.connect(f'{folder}/{name}')\n"
+        "        except OSError: it.close()\n"
+        "        else: held.append(it)\n"
+        "print(len(held), 'more', 'connections')",
+        says="0 more connections",
+    ),
+    "sockets-of-all-families": Attack(
+        "import socket\n"
+        "made = set()\n"
+        "for family in range(64):\n"
+        "    for kind in range(1, 7):\n"
+        "        try: socket.socket(family, kind).close()\n"
+        "        except OSError: pass\n"
+        "        else: made.add(family)\n"
+        "print('families', sorted(made))",
+        says="families [1, 2, 10]",
+    ),
+    "memory-in-sockets": Attack(
+        "import os, socket, time\n"
+        "def fill():\n"
+        "    held = []\n"
+        "    while True:\n"
+        "        try: pair = socket.socketpair()\n"
+        "        except OSError: time.sleep(60)\n"
+        "        for it in pair:\n"
+        "            it.setblocking(False)\n"
+        "            it.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**22)\n"
+        "            try:\n"
+        "                while True: it.send(bytes(2**16))\n"
+        "            except BlockingIOError: held.append(it)\n"
+        "for _ in range(4):\n    if os.fork() == 0: fill()\n"
+        "time.sleep(60)",
+        says="too many sockets",
+    ),
+    "memory-shared-and-forgotten": Attack(
+        "import mmap, os\n"
+        "refused = 0\n"
+        "for make in (lambda: mmap.mmap(-1, 2**28),\n"
+        "             lambda: mmap.mmap(os.open('/dev/zero', os.O_RDWR), 2**28)):\n"
+        "    try: make()\n    except OSError: refused += 1\n"
+        "print('refused', refused, 'of 2')",
+        says="refused 2 of 2",
+    ),
+    "many-empty-files": Attack(
+        "import os\n"
+        "made = 0\n"
+        "for folder in ('.', '/tmp', '/dev/shm'):\n"
+        "    try:\n"
+        "        for k in range(100_000):\n"
+        "            os.mknod(f'{folder}/{k}')\n            made += 1\n"
+        "    except OSError: pass\n"
+        "print('fewer', 'than', made // 10_000 + 1, 'times ten thousand')",
+        says="fewer than 6 times ten thousand",
+    ),
+    "sessions-for-a-larger-share": Attack(
+        "import os\ntry: os.setsid()\nexcept OSError: print('one', 'session')",
+        says="one session",
     ),
     "memory-beyond-the-quota": Attack(
         "import ctypes, os\n"
@@ -89,7 +158,7 @@ ATTACKS = {
     "daemon": Attack(
         "import os, sys, time\n"
         "if os.fork() == 0:\n"
-        "    os.setsid()\n"
+        "    try: os.setsid()\n    except OSError: os.setpgid(0, 0)\n"
         "    if os.fork() == 0:\n"
         "        os.execv(sys.executable, [sys.executable, '-c',"
         " 'import time; time.sleep(300)', '{marker}'])\n"
