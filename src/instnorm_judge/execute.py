@@ -212,6 +212,11 @@ class Execute(preprocessors.Execute):
             self.retry = "This machine was too busy."
         return await super()._async_handle_timeout(timeout, cell)
 
+    async def _async_check_alive(self):
+        if self.kc is None:  # asked by a task that outlives its cell
+            raise DeadKernelError("the kernel has been discarded")
+        await super()._async_check_alive()
+
     def _meet(self):
         """Get to know the kernel, before any code of the student's has run in it."""
         notebook = remote.Notebook(self.kc, self.km, self.timeout)

@@ -6,6 +6,7 @@ is another matter: then the test cell can't go on, and `Lost` says why.
 """
 
 import builtins
+import contextlib
 import errno
 import time
 import traceback
@@ -122,10 +123,10 @@ class Notebook:
 
     def _ask(self, data, buffers):
         self.number += 1
-        self._send(
-            "comm_msg", {"data": {"number": self.number, **data}}, [bytes(b) for b in buffers]
-        )
-        return run_sync(self._answer)()
+        data = {"data": {"number": self.number, **data}}
+        with _blaming_the_machine():
+            self._send("comm_msg", data, [bytes(each) for each in buffers])
+            return run_sync(self._answer)()
 
     def _send(self, kind, content, buffers):
         session = self.client.session
@@ -165,7 +166,7 @@ class Notebook:
                     self._dead("The Python process ended while a function was called.")
             except Exception as error:
                 if is_of_the_machine(error):
-                    raise Fault(f"The machine had no room for a message ({error}).") from None
+                    raise
                 # Whatever stumbles over a message that no kernel sends.
                 raise Lost(
                     f"The kernel sent something unreadable ({type(error).__name__})."
@@ -198,7 +199,8 @@ class Notebook:
 
     def _checked(self, read, *what):
         try:
-            return read(*what)
+            with _blaming_the_machine():
+                return read(*what)
         except wire.WireError as error:
             raise Lost(f"The kernel sent something unreadable: {error}.") from None
 
@@ -240,6 +242,16 @@ async def answers(client, seconds):
         except Exception:  # nothing came, or nonsense
             return False
     return False
+
+
+@contextlib.contextmanager
+def _blaming_the_machine():
+    try:
+        yield
+    except Exception as error:
+        if is_of_the_machine(error):
+            raise Fault(f"The machine had no room for a message ({error!r}).") from None
+        raise
 
 
 def is_of_the_machine(error):

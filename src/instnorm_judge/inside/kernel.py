@@ -156,7 +156,7 @@ class Functions:
             try:
                 kind = next(k for k in ("look", "call", "keep", "ready", "lap") if k in data)
                 reply = getattr(self, kind)(data, buffers, out)
-            except (self.wire.WireError, KeyboardInterrupt) as error:
+            except (self.wire.WireError, KeyboardInterrupt, MemoryError) as error:
                 reply, out = {"raised": self.told(error)}, []
             comm.send({"number": data["number"], **reply}, buffers=out)
 

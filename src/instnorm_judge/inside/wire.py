@@ -111,7 +111,7 @@ def decode(node, buffers):
     """The value of a JSON form; raises WireError for anything that `encode` does not write."""
     try:
         return _Decoder(buffers).value(node, 0)
-    except WireError:
+    except (WireError, MemoryError):
         raise
     except Exception as error:
         raise WireError(f"{type(error).__name__} while reading a value") from None
