@@ -127,6 +127,13 @@ PROOFS = (
         ("-m", "benchmarks.large_class"),
         ("src/instnorm_judge/**/*.py", "nbgrader_config.py", "benchmarks/large_class.py"),
     ),
+    Proof(
+        "faults",
+        "Kernels killed, messages lost, no memory, files or processes to be had, each at 20 random "
+        "moments: no honest submission loses a point.",
+        tests("-s", "tests/instnorm_judge/test_faults.py"),
+        ("src/instnorm_judge/**/*.py", "tests/instnorm_judge/test_faults.py"),
+    ),
 )
 
 
