@@ -46,29 +46,6 @@ def exact_memory(pids):
     return kilobytes * 1024
 
 
-def processor_time(pid):
-    """Seconds of processor time of a process and its descendants, those that ended included.
-
-    Those whose parent does not wait for them are lost, unless it is told to keep them
-    (`syscalls`). Where there is no such clock, seconds of an ordinary one.
-    """
-    if not os.path.exists("/proc/self/stat"):
-        return time.perf_counter()
-    seconds = 0.0
-    for each in process_tree(pid):
-        with contextlib.suppress(OSError, ValueError):  # its parent has just taken its time over
-            seconds += _own_time(each)
-    return seconds
-
-
-def _own_time(pid):
-    # The clock of another process (clock_getcpuclockid) counts nanoseconds, /proc ten milliseconds.
-    own = time.clock_gettime(~pid << 3 | PROCESSOR_CLOCK)
-    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    ended = stat.rpartition(")")[2].split()[13:15]  # cutime and cstime
-    return own + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
-
-
 def _words(path):
     return Path(path).read_text(encoding="ascii").split()
 

@@ -17,10 +17,10 @@ import numpy as np
 import zmq
 from jupyter_core.utils import run_sync
 
-from instnorm_checks.engine.pace import ROOM
+from instnorm_checks.engine.calling import Proxy
 
 from .inside import wire
-from .processes import Contention, processor_time, short_of_memory
+from .processes import Contention, short_of_memory
 from .provisioner import Fate
 
 # Of an OSError: no memory, no files, no room, no process to be had.
@@ -57,7 +57,6 @@ class Notebook:
         self.forgiving = True  # whether what ran out of time on a busy machine is tried again
         self.comm = uuid.uuid4().hex
         self.number = 0
-        self.busy = 0.0  # seconds of processor time that the kernel took for the last call
         self._send("comm_open", {"target_name": "instnorm.call", "data": {}}, [])
 
     def start_clock(self):
@@ -78,26 +77,12 @@ class Notebook:
     def call(self, name, arguments):
         """Call a function of the notebook; changes to arrays among `arguments` are made to them."""
         data, buffers = self._encoded(arguments)
-        reply, buffers = self._timed({"call": name, "values": data}, buffers)
+        reply, buffers = self._ask({"call": name, "values": data}, buffers)
         changed = self._decoded(reply.get("changed"), buffers)
         for k, array in enumerate(arguments):
             if isinstance(changed, dict) and str(k) in changed:
                 _overwrite(array, changed[str(k)])
         return self._result(reply, buffers)
-
-    def keep(self, name, arguments):
-        """Have arguments ready over there, for `lap`; large ones take their time to travel."""
-        data, buffers = self._encoded(arguments)
-        self._ask({"keep": name, "values": data}, buffers)
-
-    def ready(self):
-        """Have fresh copies made of what is kept; `ROOM` is for malloc over there."""
-        self._ask({"ready": ROOM}, [])
-
-    def lap(self, *lap):
-        """A call with these copies, which `lap` changes first; see `engine.pace.Lane`."""
-        data, buffers = self._encoded(lap)
-        return self._result(*self._timed({"lap": True, "values": data}, buffers))
 
     def _encoded(self, values):
         buffers = []
@@ -105,13 +90,6 @@ class Notebook:
             return wire.encode(list(values), buffers), buffers
         except wire.WireError as error:
             raise Lost(f"The test can't send its arguments: {error}.") from None
-
-    def _timed(self, data, buffers):
-        """Ask, and note how long the kernel was busy, seen from outside, from here to its reply."""
-        start = processor_time(self.manager.provisioner.pid)
-        reply = self._ask(data, buffers)
-        self.busy = max(processor_time(self.manager.provisioner.pid) - start, 1e-6)
-        return reply
 
     def _result(self, reply, buffers):
         if "printed" in reply:
@@ -259,45 +237,14 @@ def is_of_the_machine(error):
     return isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in LACKS)
 
 
-class Function:
+class Function(Proxy):
     """A function of the notebook, to be called with values by position."""
 
     def __init__(self, notebook, name):
         self._notebook, self.__name__ = notebook, name
 
-    @property
-    def busy(self):
-        """Seconds of processor time that it took in the last call, the sending included."""
-        return self._notebook.busy
-
     def __call__(self, *arguments):
         return self._notebook.call(self.__name__, arguments)
-
-    def lane(self, arguments):
-        return Lane(self, arguments)
-
-
-class Lane:
-    """Where a function of the notebook is called again and again, with arguments that lie there.
-
-    Like `engine.pace.Lane`. Each call takes a few milliseconds more than the function, for
-    messages and a few values; the student is not paid back, for that could not be told apart from
-    work that was moved there.
-    """
-
-    def __init__(self, function, arguments):
-        self._notebook = function._notebook
-        self._notebook.keep(function.__name__, arguments)
-
-    @property
-    def busy(self):
-        return self._notebook.busy
-
-    def ready(self):
-        self._notebook.ready()
-
-    def __call__(self, *lap):
-        return self._notebook.lap(*lap)
 
 
 def _overwrite(array, changed):

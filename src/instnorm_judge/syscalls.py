@@ -50,10 +50,6 @@ REFUSED = {
     "finit_module": (313, 273),
     "delete_module": (176, 106),
 }
-# Whoever ignores the end of its children never learns how long they worked, and nobody else does.
-# The call is allowed and does nothing: a library that sets a handler goes on.
-SIGNAL_ACTION = (13, 134)
-CHILD_ENDED = 17
 # Memory that several processes share belongs to none of them: it stays when it is not mapped.
 MMAP = (9, 222)
 SHARED, ANONYMOUS = 0x01, 0x20
@@ -71,7 +67,7 @@ X32 = 0x40000000  # a second set of system calls of x86_64
 LOAD, EQUAL, AT_LEAST, ANY_BIT, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT, FOURTH = 0, 4, 16, 40  # where they are in what it looks at
 ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
-NOTHING_WRONG, EPERM, ENOMEM, ENOSYS, EAFNOSUPPORT = 0, 1, 12, 38, 97
+EPERM, ENOMEM, ENOSYS, EAFNOSUPPORT = 1, 12, 38, 97
 
 
 def filter_program():
@@ -90,11 +86,6 @@ def filter_program():
         *(step for pair in REFUSED.values() for step in _if(EQUAL, pair[column], REFUSE | EPERM)),
         # Its flags are out of the filter's reach. The C library then uses clone.
         *_if(EQUAL, CLONE3, REFUSE | ENOSYS),
-        *_in(
-            SIGNAL_ACTION[column],
-            (LOAD, 0, 0, FIRST_ARGUMENT),
-            *_if(EQUAL, CHILD_ENDED, REFUSE | NOTHING_WRONG),
-        ),
         *_in(
             CLONE[column],
             (LOAD, 0, 0, FIRST_ARGUMENT),

@@ -160,10 +160,14 @@ def test_every_misconception_is_named_and_costs_what_it_says(name, wrong, seed):
     it_is_named_and_costs_what_it_says(name, wrong, seed)
 
 
-@pytest.mark.alone
 @each_misconception(TIMED, slow=True)
-def test_a_slow_answer_is_named_and_costs_what_it_says(name, wrong):
+def test_a_slow_answer_is_named_and_costs_nothing(name, wrong, monkeypatch):
+    """How fast it is in truth is seen in test_pace.py."""
+    low, high = wrong.speeds
+    monkeypatch.setattr(diagnosis, "speed_of", lambda *_: min(1.0, (low + high) / 2))
     it_is_named_and_costs_what_it_says(name, wrong, 1)
+    examination = examine(EXERCISES[name], wrong.implementation, 1)
+    assert examination.points == EXERCISES[name].points
 
 
 @pytest.mark.slow

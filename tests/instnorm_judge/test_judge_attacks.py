@@ -8,20 +8,15 @@ import contextlib
 import copy
 import hashlib
 import html
-import itertools
-import os
-import platform
 import re
 import shutil
 import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 from attacks import ZEROS, controls, harming, scoring, tampering
 from nbformat.v4 import new_code_cell, new_notebook
@@ -41,7 +36,6 @@ from test_grading import (
 
 from instnorm_judge import inert, sandbox
 from instnorm_judge.execute import Execute
-from instnorm_judge.processes import processor_time
 
 try:
     sandbox.require()
@@ -334,116 +328,3 @@ def test_a_notebook_has_no_more_time_than_all_notebooks():
     assert told[:2] == ["", ""]
     assert told[2] == "This notebook took more than 2 seconds."
     assert told[3].startswith("Not run")
-
-
-@pytest.mark.alone
-def test_the_clock_of_processes_does_not_jump_while_some_of_them_end():
-    source = "import os\nwhile True:\n    if os.fork() == 0: os._exit(0)\n    os.wait()"
-    start = time.monotonic()
-    with subprocess.Popen([sys.executable, "-c", source]) as process:
-        try:
-            seen = []
-            while time.monotonic() < start + 3:
-                seen.append(processor_time(process.pid))
-        finally:
-            process.kill()
-    assert all(-0.05 < then - now < 5 for now, then in itertools.pairwise(seen))
-    assert 0.1 < seen[-1] < 3 * os.cpu_count()
-
-
-ELSEWHERE = {
-    "some": "work()",
-    "awaited": "if os.fork() == 0: work(); os._exit(0)\n    os.wait()",
-    # Whoever ignores the end of a child is not told of its time either.
-    "ignored": "signal.signal(signal.SIGCHLD, signal.SIG_IGN); orphan()",
-    "orphaned": "if (child := os.fork()) == 0: orphan(); os._exit(0)\n    os.waitpid(child, 0)",
-    "by-a-thread": "t = threading.Thread(target=work); t.start(); t.join()",
-}
-
-
-def run_with_a_test(source, test, names, monkeypatch):
-    """Run a notebook that ends with a test cell, which has the additional `names`."""
-    notebook = blank_notebook(source)
-    notebook.cells.append(
-        new_code_cell(
-            test, metadata={"nbgrader": {"grade": True, "solution": False, "grade_id": "t"}}
-        )
-    )
-    meet = Execute._meet
-
-    def met(self):
-        meet(self)
-        self.names.update(names)
-
-    monkeypatch.setattr(Execute, "_meet", met)
-    executed(notebook)
-
-
-@pytest.mark.alone
-@pytest.mark.parametrize("way", ELSEWHERE)
-def test_the_time_of_a_function_is_seen_from_outside(way, monkeypatch):
-    """Work can't be moved to where it does not count, neither in a call nor in a lap."""
-    found = {}
-    source = (
-        "import os, signal, threading, time\n"
-        "def work(seconds=0.3):\n"
-        "    end = time.thread_time() + seconds\n"
-        "    while time.thread_time() < end: pass\n"
-        "def orphan():\n"
-        "    read, write = os.pipe()\n"
-        "    if os.fork() == 0: work(); os._exit(0)\n"
-        "    os.close(write); os.read(read, 1); time.sleep(0.05)\n"
-        "def nothing(x): return x\n"
-        f"def some(x):\n    {ELSEWHERE[way]}\n    return x"
-    )
-    test = (
-        "for f in nothing, some:\n"
-        "    f(x)\n"
-        "    found[f.__name__] = f.busy\n"
-        "    lane = f.lane([x])\n"
-        "    lane.ready()\n"
-        "    lane(3, 1, 2, x[:, 3] + 1)\n"
-        "    found[f.__name__ + ' again'] = lane.busy"
-    )
-    run_with_a_test(source, test, {"found": found, "x": np.zeros((64, 2**10))}, monkeypatch)
-    assert max(found["nothing"], found["nothing again"]) < 0.1
-    assert min(found["some"], found["some again"]) > 0.29
-    assert max(found["some"], found["some again"]) < 0.6
-
-
-@pytest.mark.alone
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the habits of glibc's malloc")
-@pytest.mark.parametrize(
-    "before",
-    [
-        "pass",
-        "np.empty(31 << 20, np.uint8)\n"
-        "parts = [np.ones(20 << 20, np.uint8) for _ in range(3)]\n"
-        "del parts",
-    ],
-    ids=["nothing", "a lot"],
-)
-def test_new_memory_costs_a_lap_the_same_whatever_was_freed_before(before, monkeypatch):
-    """See `engine.pace.ROOM`: small blocks cost next to nothing, large ones each time."""
-    found = {}
-    source = (
-        "import resource\nimport numpy as np\n"
-        "rows = np.zeros((80, 2**16))\n"
-        f"{before}\n"
-        "def faults(function):\n"
-        "    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
-        "    function()\n"
-        "    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before\n"
-        "def pages(x):\n"
-        "    large = [faults(lambda: np.ones(32 << 20, np.uint8)) for _ in range(5)]\n"
-        "    small = faults(lambda: [len([row * k for k in range(8)]) for row in rows])\n"
-        "    return np.array([small, min(large)], float)"
-    )
-    test = (
-        "lane = pages.lane([x])\n"
-        "lane.ready()\n"
-        "found['small'], found['large'] = lane(0, 0, 1, x[:, 0])\n"
-    )
-    run_with_a_test(source, test, {"found": found, "x": np.zeros((1, 2))}, monkeypatch)
-    assert found["small"] < 3000
-    assert found["large"] >= 16

@@ -7,7 +7,6 @@ no difference to the rest of the checks whether it runs here or behind a proxy i
 import contextlib
 import io
 import sysconfig
-import time
 import traceback
 import warnings
 from contextlib import redirect_stderr, redirect_stdout
@@ -29,6 +28,14 @@ LIBRARIES = (
 
 # What is taken for an array of whole numbers, where one is asked for.
 ACCEPTED = bool | int | float | list | tuple | np.generic | np.ndarray
+
+
+class Proxy:
+    """Base of what stands for a function in another process.
+
+    It raises what was raised there, with the lines that led to it (`traceback.FrameSummary`) as the
+    exception's `frames`.
+    """
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,6 @@ class Outcome:
     failure: Failure | None = None
     changed: tuple[str, ...] = ()  # names of arguments that the function modified
     printed: str = ""
-    busy: float = 0.0  # seconds of processor time that it took, when it came to its end
 
 
 def call(function, arguments, returns, counts=()):
@@ -72,10 +78,10 @@ def call(function, arguments, returns, counts=()):
     changed = _changed(attempt.given, arguments)
     if attempt.error is None:
         parts = _parts(attempt.result, returns, attempt.printed, counts)
-        return Outcome(parts, None, changed, attempt.printed, attempt.busy)
+        return Outcome(parts, None, changed, attempt.printed)
     # A proxy for a function in another process raises what was raised there, and says where in
     # `frames`. What it raises without is a fault of its own.
-    if hasattr(function, "lane") and not hasattr(attempt.error, "frames"):
+    if isinstance(function, Proxy) and not hasattr(attempt.error, "frames"):
         raise InternalError(
             f"the call of your function, in another process, raised {told(attempt.error)}"
         ) from attempt.error
@@ -92,7 +98,7 @@ def call_ours(what, function, arguments, returns, raises=(), secret=False):
     changed = _changed(attempt.given, arguments)
     if attempt.error is None:
         parts = _parts(attempt.result, returns, attempt.printed, ())
-        return Outcome(parts, None, changed, attempt.printed, attempt.busy)
+        return Outcome(parts, None, changed, attempt.printed)
     if not isinstance(attempt.error, raises):
         raise InternalError(f"{what} raised {told(attempt.error, secret)}") from attempt.error
     return Outcome((), _failure(attempt.error), changed, attempt.printed)
@@ -104,7 +110,6 @@ class _Attempt:
     result: object
     error: BaseException | None
     printed: str
-    busy: float
 
 
 def _attempt(function, arguments):
@@ -120,29 +125,13 @@ def _attempt(function, arguments):
         redirect_stderr(io.StringIO()),
     ):
         warnings.simplefilter("ignore")
-        start = processor_seconds()
         try:
             result = function(*given.values())
         except KeyboardInterrupt:
             raise
         except BaseException as raised:
             error = raised
-        spent = max(processor_seconds() - start, 1e-6)
-    # A proxy for a function in another process says how long that was busy.
-    busy = getattr(function, "busy", spent)
-    return _Attempt(given, result, error, printed.getvalue(), busy)
-
-
-def processor_seconds():
-    """Seconds that this thread has computed; where no such clock is, the next best one.
-
-    A browser has no clock for threads.
-    """
-    for name in ("thread_time", "process_time", "perf_counter"):
-        clock = getattr(time, name, None)
-        if clock is not None:
-            return clock()
-    raise InternalError("this Python has no clock")
+    return _Attempt(given, result, error, printed.getvalue())
 
 
 def _changed(given, arguments):

@@ -135,7 +135,7 @@ def _try(exercise, function, case):
     outcome = call(function, case.arguments, exercise.returns, exercise.counts)
     speed, pace = None, case.aspect.pace
     if pace and same(case.aspect, outcome, expected):
-        speed = speed_of(function, outcome, pace, case.arguments, exercise.returns)
+        speed = speed_of(function, pace, case.arguments, exercise.returns)
     return Trial(case, outcome, expected, speed)
 
 

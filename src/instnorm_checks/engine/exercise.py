@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,10 @@ ALL = ("all aspects",)
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast an answer has to be: `times` as fast as `naive`, called with the same arguments.
+    """How fast an answer should be: `times` as fast as `naive`, called with the same arguments.
+
+    It is shown, and no points hang on it: what a clock says of a function on a busy machine, or of
+    one that means to deceive it, is no ground for a mark.
 
     Both return one array, and all its values depend on all columns of the arguments.
     """
@@ -35,7 +39,7 @@ class Aspect:
     hidden: Callable[[np.random.Generator], Sequence[Arguments]]
     judges: tuple[int, ...] = (0,)  # which of the returned arrays are compared
     strict: bool = False  # also: the reference's dtype, and no argument changed
-    pace: Pace | None = None  # also: right answers are timed
+    pace: Pace | None = None  # also: right answers are timed, where students check; 0 points
     # Its cases are special ones, which programs treat in a branch of their own: that they are
     # passed says nothing about what is wrong elsewhere.
     apart: bool = False
@@ -104,6 +108,11 @@ class Exercise:
     @property
     def points(self):
         return float(sum(aspect.points for aspect in self.aspects))
+
+    @cached_property
+    def untimed(self):
+        """The exercise without what is timed: as it is graded, and where there is no good clock."""
+        return replace(self, aspects=tuple(each for each in self.aspects if not each.pace))
 
     @property
     def function_name(self):

@@ -1,35 +1,36 @@
 """How fast an answer is: never in seconds, always next to the naive version.
 
+It is shown to whoever checks an answer, and no points hang on it: see `exercise.Pace`. So this runs
+where the answer runs, and whom it deceives is its author.
+
 A class has fast machines and slow ones, and on each something else may be going on. So the two
 functions take turns, on the same arguments and by the same clock. What disturbs a turn makes it
 longer, never shorter, so the shortest of each counts. How many turns that takes, the turns tell: on
 a quiet machine the first few agree, on a busy one it takes a while until each function had several
-that were left alone. How fast the answer seems has no say in it, or chance would have many tries.
+that were left alone, or until time is up. How fast the answer seems has no say in it, or chance
+would have many tries.
 
-Each turn has a *lane*, in which everything large lies ready before the clock runs: copies of the
-arguments. With the clock running, a few values of the data change, which no function can have
-known; the function is called; and a few values of what it returns are taken, to be compared. A
-function in another process has its lane there, for to send large arrays costs more time than what
-is timed.
-
-The clock is one of the processor, which other programs hardly move. Here it counts the thread that
-calls and no other: a linear algebra library's threads burn time while they wait for work.
+The clock is one of the processor, which other programs hardly move. It counts the thread that calls
+and no other, and while it runs a linear algebra library may use no other: its threads burn time
+while they wait for work, and on a busy machine they wait for long.
 """
 
+import contextlib
 import sys
+import time
 
 import numpy as np
 
 from .calling import call
 from .compare import agree
+from .faults import InternalError
 
 # The turns end when so many of the shortest, of each function, are equal within so much...
 AGREEING = 4
 CLOSE = 1.15
 # ... and here at the latest.
 MOST = 31
-# One value in so many is compared in each turn: enough to see that it was computed.
-SAMPLE = 101
+SECONDS = 3
 # Bytes. An array of so many comes fresh from the system, as a large one does in most programs, and
 # of smaller ones so much is kept for later. Left alone, glibc's malloc judges by what was freed
 # before: the same function takes half as long again in one process as in another, and blocks of one
@@ -37,8 +38,7 @@ SAMPLE = 101
 ROOM = 16 << 20
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
 # An answer that one turn shows to be so many times slower than it should be gets no other: that
-# could take minutes. After the first call, for which its arguments may have had to travel, the
-# square of this is needed to say so.
+# could take minutes.
 HOPELESS = 12
 
 
@@ -55,56 +55,65 @@ def steady_malloc():
         library.malloc_trim(ROOM)
 
 
-class Lane:
-    """Where a function of this process is called, again and again."""
-
-    def __init__(self, function, arguments):
-        self.function, self.arguments = function, arguments
-
-    def ready(self):
-        self.copies = [v.copy() if isinstance(v, np.ndarray) else v for v in self.arguments]
-        steady_malloc()
-
-    def __call__(self, place, first, step, column):
-        """Call the function, with `column` at `place` of the last axis of its first argument.
-
-        Returns one in `step` values of the result, from the one at `first`.
-        """
-        data = self.copies[0]
-        data[..., place % data.shape[-1]] = column
-        return self.function(*self.copies).reshape(-1)[first::step]
+def processor_seconds():
+    """Seconds that this thread has computed; where no such clock is, the next best one."""
+    for name in ("thread_time", "process_time", "perf_counter"):
+        clock = getattr(time, name, None)
+        if clock is not None:
+            return clock()
+    raise InternalError("this Python has no clock")
 
 
-def speed_of(function, outcome, pace, arguments, returns):
-    """How many times as fast as `pace.naive` the function is, given the `outcome` of a first call.
+@contextlib.contextmanager
+def one_thread():
+    """Linear algebra and OpenMP use the calling thread alone, where that can be told to them."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:  # a browser, which has one thread
+        yield
+        return
+    with threadpool_limits(limits=1):
+        yield
 
-    It is 0 if the function was right once, and is not again.
+
+def speed_of(function, pace, arguments, returns):
+    """How many times as fast as `pace.naive` a right function is.
+
+    It is 0 if the function was right once, and is not again, and None if the machine was too busy
+    to tell.
     """
-    naive = call(pace.naive, arguments, returns)
-    first = naive.busy / outcome.busy
-    if first < pace.times / HOPELESS**2:
-        return first
-    arguments = list(arguments.values())
-    theirs = getattr(function, "lane", lambda given: Lane(function, given))(arguments)
-    lanes = Lane(pace.naive, arguments), theirs
-    seconds = [], []
-    while len(seconds[0]) < MOST and not all(map(_settled, seconds)):
-        change = _change(arguments[0])
-        expected, outcome = (_turn(lane, change, returns) for lane in lanes)
-        if outcome.failure or not all(map(_agree, outcome.parts, expected.parts)):
-            return 0.0
-        for spent, each in zip(seconds, (expected, outcome), strict=True):
-            spent.append(each.busy)
-        ours, theirs = map(min, seconds)
-        speed = ours / theirs
-        if speed < pace.times / HOPELESS:
-            break
+    seconds, deadline = ([], []), time.monotonic() + SECONDS
+    with one_thread():
+        while len(seconds[0]) < MOST and not all(map(_settled, seconds)):
+            changed = _changed(arguments)
+            turns = [_turn(each, changed, returns) for each in (pace.naive, function)]
+            (expected, _), (outcome, _) = turns
+            if outcome.failure or not all(map(agree, outcome.parts, expected.parts)):
+                return 0.0
+            for spent, (_, each) in zip(seconds, turns, strict=True):
+                spent.append(each)
+            speed = min(seconds[0]) / min(seconds[1])
+            if speed < pace.times / HOPELESS:
+                return speed
+            if time.monotonic() > deadline:
+                return speed if all(map(_settled, seconds)) else None
     return speed
 
 
-def _turn(lane, change, returns):
-    lane.ready()
-    return call(lane, change, returns)
+def _turn(function, arguments, returns):
+    """(what came of a call, how long it took)."""
+    steady_malloc()
+    processor_seconds()  # should it fail, then here: in the call it would be the student's failure
+    spent = []
+
+    def timed(*given):
+        start = processor_seconds()
+        try:
+            return function(*given)
+        finally:
+            spent.append(max(processor_seconds() - start, 1e-6))
+
+    return call(timed, arguments, returns), spent[0]
 
 
 def _settled(seconds):
@@ -112,17 +121,7 @@ def _settled(seconds):
     return len(shortest) == AGREEING and shortest[-1] <= CLOSE * shortest[0]
 
 
-def _change(data):
-    """What is different in a turn: nobody can know it before the turn begins.
-
-    Only the first argument changes. A turn asks how fast an answer is; what its parameters do to
-    the result is asked, and lost, elsewhere.
-    """
-    rng = np.random.default_rng()
-    place = int(rng.integers(2**31))
-    column = data[..., place % data.shape[-1]] * rng.uniform(1.1, 2)
-    return {"place": place, "first": int(rng.integers(SAMPLE)), "step": SAMPLE, "column": column}
-
-
-def _agree(theirs, expected):
-    return isinstance(theirs, np.ndarray) and agree(theirs, expected)
+def _changed(arguments):
+    """Arguments that no call has seen before: the first is new in each plane."""
+    (name, data), *others = arguments.items()
+    return {name: data * np.random.default_rng().uniform(1.1, 2), **dict(others)}

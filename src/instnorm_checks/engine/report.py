@@ -341,7 +341,17 @@ def _aspects(examination):
         if comparable and explanation not in shown:
             shown.add(explanation)
             flaw = _flaw(examination.exercise, comparable[0])
-        yield Row(not missed, aspect.points, aspect.says, flaw)
+        yield Row(not missed, aspect.points, aspect.says + _pace(examination, aspect), flaw)
+
+
+def _pace(examination, aspect):
+    """How fast a right answer is that is fast enough; of one that is not, its flaw tells."""
+    found = [t.speed for t in examination.trials if t.aspect is aspect and t.passed]
+    if not aspect.pace or not found or np.inf in found:
+        return ""
+    if None in found:
+        return " This machine is too busy to tell how long yours takes."
+    return f" Yours takes {100 / min(found):.0f} %."
 
 
 def _flaw(exercise, trial):
@@ -404,7 +414,7 @@ def _slowness(speed, needed):
         return "the values are right at first, and not when your function is called again"
     return (
         f"the values are right, but your function takes {100 / speed:.0f} % of the naive version's "
-        f"time, where {100 / needed:.0f} % is the most"
+        f"time, where {100 / needed:.0f} % is the most. (No points depend on it)"
     )
 
 

@@ -154,7 +154,7 @@ class Functions:
             data, buffers = message["content"]["data"], message["buffers"]
             reply, out = {}, []
             try:
-                kind = next(k for k in ("look", "call", "keep", "ready", "lap") if k in data)
+                kind = next(k for k in ("look", "call") if k in data)
                 reply = getattr(self, kind)(data, buffers, out)
             except (self.wire.WireError, KeyboardInterrupt, MemoryError) as error:
                 reply, out = {"raised": self.told(error)}, []
@@ -182,34 +182,6 @@ class Functions:
         }
         reply["changed"] = self.wire.encode(changed, out)
         return reply
-
-    def keep(self, data, buffers, out):
-        """Arguments for many calls, see `engine.pace.Lane`, which is this for us."""
-        self.kept = data["keep"], self.wire.decode(data["values"], buffers)
-        return {}
-
-    def ready(self, data, buffers, out):
-        import ctypes
-
-        import numpy as np
-
-        self.copies = [v.copy() if isinstance(v, np.ndarray) else v for v in self.kept[1]]
-        library = ctypes.CDLL(None)
-        if hasattr(library, "mallopt"):
-            for parameter in (-3, -1):  # as in `instnorm_checks.engine.pace.steady_malloc`
-                library.mallopt(parameter, data["ready"])
-            library.malloc_trim(data["ready"])
-        return {}
-
-    def lap(self, data, buffers, out):
-        place, first, step, column = self.wire.decode(data["values"], buffers)
-
-        def once():
-            changing = self.copies[0]
-            changing[..., place % changing.shape[-1]] = column
-            return self.names[self.kept[0]](*self.copies).reshape(-1)[first::step]
-
-        return self.run(once, out)
 
     def run(self, function, out):
         """What a function returns, prints or raises, for the reply."""
