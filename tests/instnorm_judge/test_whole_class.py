@@ -221,7 +221,7 @@ def test_where_a_check_itself_fails_the_mark_waits_for_a_person(handed_in, here,
         log = (course / "autograded" / student / ASSIGNMENT / "grading.log").read_text()
         assert reason in log
         assert "AttributeError: no such clock" in log
-    outcome = results(there.db_url, ASSIGNMENT, there.root("autograded"))
+    outcome = results(there, ASSIGNMENT)
     ada = next(each for each in outcome.submissions if each.student == "ada")
     assert ada.to_grade_by_hand == (LOOPS,)
     assert reason in class_report.render(outcome)
