@@ -2,6 +2,7 @@
 
 import { element } from "./dom.js";
 import { memory } from "./memory.js";
+import { due } from "./questions.js";
 
 const base = new URL(".", import.meta.url);
 
@@ -13,6 +14,9 @@ export async function mount(box) {
   const show = () => draw(box, kept, exercises);
   show();
   addEventListener("storage", show);
+  const again = element("div", { class: "questions" });
+  box.after(again);
+  await due(again);
 }
 
 function draw(box, kept, exercises) {

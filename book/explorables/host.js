@@ -57,10 +57,18 @@
       for (const { isIntersecting, target } of entries) {
         if (!isIntersecting) continue;
         observer.unobserve(target);
-        mount(target);
+        if (target.matches(".questions")) ask(target);
+        else mount(target);
       }
     },
     { rootMargin: "600px" },
   );
-  for (const box of document.querySelectorAll(".explorable")) observer.observe(box);
+  // Questions stand at the end of a page, and come when the reader does.
+  function ask(box) {
+    import(new URL("questions.js", base))
+      .then(({ mount }) => mount(box))
+      .catch((error) => console.warn("The questions did not come.", error));
+  }
+
+  for (const box of document.querySelectorAll(".explorable, .questions")) observer.observe(box);
 })();

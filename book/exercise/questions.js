@@ -1,0 +1,126 @@
+// Questions on what was read. A wrong answer comes back on "All exercises", after a day, and then
+// after longer and longer whiles, until it was right often enough.
+
+import { element } from "./dom.js";
+import { memory } from "./memory.js";
+
+const base = new URL(".", import.meta.url);
+const DAY = 86_400_000;
+const WHILES = [1, 3, 7, 21]; // days
+
+export async function questionsOf(page) {
+  const name = `questions-${page.replaceAll("/", "--")}.json`;
+  const answer = await fetch(new URL(name, base), { cache: "no-cache" });
+  if (!answer.ok) throw new Error(`no questions of ${page}`);
+  return answer.json();
+}
+
+/** What is kept of a question after it was answered, rightly or not; null: it is done with. */
+export function after(entry, right, page, now = Date.now()) {
+  if (right && !entry) return null; // never missed
+  const step = right ? entry.step + 1 : 0;
+  return { page, step, due: step < WHILES.length ? now + WHILES[step] * DAY : null };
+}
+
+/** Show the questions of the page in `box`. */
+export async function mount(box) {
+  const { page } = box.dataset;
+  style();
+  const made = await questionsOf(page);
+  box.replaceChildren(...made.map((each, k) => asked(each, page, k)));
+}
+
+function style() {
+  const address = new URL("exercise.css", base).href;
+  if (!document.querySelector('link[href*="exercise.css"]')) {
+    document.head.append(element("link", { rel: "stylesheet", href: address }));
+  }
+}
+
+/** A question as an element; `done` is called when it was answered. */
+export function asked(question, page, k, done = () => {}) {
+  const { id, asks, given, prints, shown, right, choices, answer } = question;
+  const kept = memory();
+  const name = `question-${k}`;
+  const code = [...given];
+  const of = prints ? ` of ${prints}` : "";
+  if (shown) code.push(`# right: ${right}`, `# this:  ${shown}`);
+  const form = element("form", { class: "question", autocomplete: "off" });
+  const set = element("fieldset", {}, element("legend", { text: asks }));
+  set.append(element("pre", { tabindex: 0, text: code.join("\n") }));
+  if (right.split(" ").length > 1 || of) {
+    const count = right.split(" ").length;
+    set.append(element("p", { class: "xr-help", text: `Shown: the first ${count === 1 ? "number" : `${count} numbers`}${of}.` }));
+  }
+  choices.forEach(({ text }, i) => {
+    const input = element("input", { type: "radio", name, value: i, required: true });
+    const label = element("span", { class: shown ? "" : "question-numbers", text });
+    set.append(element("label", {}, input, label));
+  });
+  const says = element("div", { class: "question-says", role: "status" });
+  form.append(set, element("button", { type: "submit", text: "Answer" }), says);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const chosen = Number(new FormData(form).get(name));
+    const isRight = chosen === answer;
+    const entry = after(kept.question(id), isRight, page);
+    if (entry) kept.answered(id, entry);
+    says.replaceChildren(...explained(question, chosen));
+    says.classList.toggle("question-right", isRight);
+    form.querySelectorAll("input").forEach((input) => {
+      input.closest("label").classList.toggle("question-answer", Number(input.value) === answer);
+    });
+    done(isRight);
+  });
+  return form;
+}
+
+/** Why: the sentence of the mistake, and, where another was chosen, what that one would give. */
+function explained({ choices, answer, shown, right }, chosen) {
+  const theirs = choices[chosen];
+  const parts = [];
+  const say = (text) => parts.push(element("p", { text }));
+  if (chosen === answer) {
+    say(`Right. ${shown ? theirs.says : ""}`.trim());
+    return parts;
+  }
+  if (shown) {
+    say(`No: ${theirs.text} would give ${theirs.output}. It is: ${choices[answer].text}.`);
+    say(choices[answer].says);
+  } else {
+    say(`No: it prints ${right}.`);
+    say(`Those that you chose come of a mistake. ${theirs.says}`);
+  }
+  return parts;
+}
+
+/** On the progress page: what was answered wrongly and is due again. */
+export async function due(box) {
+  const kept = memory();
+  style();
+  const waiting = kept
+    .questions()
+    .map((id) => ({ id, ...kept.question(id) }))
+    .filter((each) => each.due);
+  const now = waiting.filter((each) => each.due <= Date.now());
+  if (!waiting.length) return;
+  const pages = [...new Set(now.map(({ page }) => page))];
+  const known = new Map();
+  for (const page of pages) {
+    try {
+      for (const each of await questionsOf(page)) known.set(each.id, each);
+    } catch {
+      // The page has moved or changed; its questions are made anew there.
+    }
+  }
+  const again = now.filter(({ id }) => known.has(id));
+  const later = waiting.length - now.length;
+  box.append(element("h2", { text: "Again, please" }));
+  if (again.length) {
+    box.append(
+      element("p", { text: "You missed these some time ago." }),
+      ...again.map(({ id, page }, k) => asked(known.get(id), page, k)),
+    );
+  }
+  if (later) box.append(element("p", { text: `${later} more will come back on another day.` }));
+}
