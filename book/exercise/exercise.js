@@ -147,7 +147,9 @@ export async function mount(box) {
     for (const one of [check, run]) one.disabled = true;
     mine = true;
     try {
-      return await python.ask(request(what, more));
+      // SciPy is large, and comes only for an answer that asks for it.
+      const packages = /^\s*(import|from)\s+scipy\b/m.test(cells.text) ? ["scipy"] : [];
+      return await python.ask(request(what, more), { packages });
     } finally {
       mine = false;
       bar.hidden = true;

@@ -47,6 +47,7 @@ class Python {
   #next = 1;
   #watchers = new Set();
   #packages = new Set(["numpy"]);
+  #files = new Map(); // url -> {owner, path, size}: what stands in Python's file system
   state = "off"; // off, loading, ready, busy
   loaded = 0;
   total = 0;
@@ -62,10 +63,12 @@ class Python {
     for (const watcher of this.#watchers) watcher(this);
   }
 
-  /** Make sure that Python runs, with these packages too. */
-  start(packages = []) {
-    if (packages.some((name) => !this.#packages.has(name))) {
+  /** Make sure that Python runs, with these packages and files too. */
+  start(packages = [], files = []) {
+    const more = packages.some((name) => !this.#packages.has(name));
+    if (more || files.some(({ url }) => !this.#files.has(url))) {
       for (const name of packages) this.#packages.add(name);
+      for (const file of files) this.#files.set(file.url, file);
       this.end();
     }
     this.#started ??= this.#start().catch((error) => {
@@ -91,6 +94,7 @@ class Python {
     if (!served?.base) throw new Trouble(SAYS.absent, "absent");
     const files = filesOf(served, this.#packages);
     this.total = files.reduce((sum, name) => sum + served.sizes[name], 0);
+    for (const { size } of this.#files.values()) this.total += size;
     keepToThisSite();
     const text = `import ${JSON.stringify(new URL("worker.js", here).href)};`;
     const address = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
@@ -113,6 +117,7 @@ class Python {
           base: new URL(served.base, here).href,
           wheels: served.wheels.map((name) => new URL(name, here).href),
           packages: [...this.#packages],
+          files: [...this.#files.values()],
         },
       });
     });
@@ -123,8 +128,8 @@ class Python {
   }
 
   /** Answer of Python to a request; it is ended when it takes more than so many seconds. */
-  async ask(request, { seconds = 30, packages = [] } = {}) {
-    await this.start(packages);
+  async ask(request, { seconds = 30, packages = [], files = [] } = {}) {
+    await this.start(packages, files);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -1,6 +1,6 @@
 // Python in a worker: it can't reach the page, and is ended when it does not end by itself.
 //
-// In:  {start: {base, wheels, packages}}, then {id, request}; out: {progress}, {ready},
+// In:  {start: {base, wheels, packages, files}}, then {id, request}; out: {progress}, {ready},
 //      {id, answer}, {lacks} when a file did not come, {died} when Python itself came to its end.
 
 const fetched = self.fetch.bind(self);
@@ -23,6 +23,18 @@ async function counted(resource, options) {
   return new Response(answer.body.pipeThrough(count), { status, headers });
 }
 
+// A file that a package carries, where the package would be. Of the package there is no more.
+async function put(python, site, { owner, path, url }) {
+  const content = await (await counted(url)).arrayBuffer();
+  const folder = `${site}/${owner}`;
+  const target = `${folder}/${path}`;
+  python.FS.mkdirTree(target.slice(0, target.lastIndexOf("/")));
+  if (!python.FS.analyzePath(`${folder}/__init__.py`).exists) {
+    python.FS.writeFile(`${folder}/__init__.py`, "");
+  }
+  python.FS.writeFile(target, new Uint8Array(content));
+}
+
 // What would let the reader's code talk to anybody is gone before it runs.
 function closeDoors(origin) {
   self.fetch = (resource, options) => {
@@ -38,7 +50,7 @@ function closeDoors(origin) {
   }
 }
 
-async function start({ base, wheels, packages }) {
+async function start({ base, wheels, packages, files }) {
   self.fetch = counted;
   let python;
   try {
@@ -53,6 +65,7 @@ async function start({ base, wheels, packages }) {
     });
     const site = python.runPython("import site; site.getsitepackages()[0]");
     for (const wheel of await ours) python.unpackArchive(wheel, "wheel", { extractDir: site });
+    await Promise.all(files.map((each) => put(python, site, each)));
   } catch (error) {
     postMessage({ lacks: String(error?.message ?? error) });
     return;

@@ -70,5 +70,24 @@
       .catch((error) => console.warn("The questions did not come.", error));
   }
 
+  // The code of the page can be run; what that takes is loaded when it is asked for.
+  for (const box of document.querySelectorAll(".live[data-page]")) {
+    const button = Object.assign(document.createElement("button"), {
+      type: "button",
+      className: "live-start",
+      textContent: "Run the code of this page",
+    });
+    box.replaceChildren(button);
+    button.addEventListener("click", () => {
+      button.disabled = true;
+      import(new URL("live.js", base))
+        .then(({ mount }) => mount(box))
+        .catch((error) => {
+          console.warn("The code can't be run.", error);
+          button.disabled = false;
+        });
+    });
+  }
+
   for (const box of document.querySelectorAll(".explorable, .questions")) observer.observe(box);
 })();

@@ -9,9 +9,12 @@ import contextlib
 import io
 import json
 import linecache
+import sys
 import traceback
+import types
 import warnings
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 
@@ -23,6 +26,7 @@ from instnorm_checks.engine.report import report_on
 
 ANSWER = "your answer"
 LINE = "your line"
+CELL = "this cell"
 LONGEST = 20_000  # characters of printed text that go to the page
 SIDE, PLANES = 64, 6  # the most that is drawn as pictures: pixels a side, and planes
 
@@ -35,7 +39,7 @@ def handle(request):
     """Answer one request, JSON to JSON. What goes wrong in here is a "fault", never a mark."""
     try:
         given = json.loads(request)
-        answer = {"check": check, "try": try_line}[given.pop("do")](**given)
+        answer = {"check": check, "try": try_line, "cell": run_cell}[given.pop("do")](**given)
     except CannotRun as error:
         answer = {"kind": "trouble", "text": str(error)}
     except (KeyboardInterrupt, MemoryError):
@@ -254,3 +258,134 @@ def _planes(array):
 def _listed(planes):
     """Numbers as JSON knows them: what is not finite is null."""
     return [value if np.isfinite(value) else None for value in planes.ravel().tolist()]
+
+
+# --- chapters -----------------------------------------------------------------------------------
+
+_chapter = {}  # the names of the chapter that is being run: one page has one Python
+
+
+def run_cell(source, fresh=False):
+    """Run a cell of a chapter, after the cells that ran before it.
+
+    Returns
+    -------
+    dict
+        ``kind`` "ran"; ``outputs``, each with one of ``text``, ``svg`` and ``kept`` (true: the page
+        has it already, as a figure to touch); ``lacks``, packages that the browser has not.
+    """
+    if fresh:
+        _chapter.clear()
+        _chapter["__name__"] = "__main__"
+    shown = _stand_in_for_ipython()
+    if sys.platform == "emscripten":
+        _stand_in_for_what_is_not_there()
+    shown.clear()
+    lacks = set()
+    with _captured() as printed:
+        shown.append(printed)
+        value = _run_chapter(source, lacks)
+        _show_value(value, shown)
+    return {"kind": "ran", "outputs": _merged(shown), "lacks": sorted(lacks)}
+
+
+def _run_chapter(source, lacks):
+    """Run a cell, without those of its imports that no browser can have."""
+    linecache.cache[CELL] = (len(source), None, source.splitlines(keepends=True), CELL)
+    tree = ast.parse(source, CELL)
+    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    try:
+        for statement in tree.body:
+            try:
+                exec(compile(ast.Module([statement], []), CELL, "exec"), _chapter)
+            except ModuleNotFoundError as error:
+                if not isinstance(statement, ast.Import | ast.ImportFrom):
+                    raise
+                lacks.add(error.name)
+        if last is not None:
+            return eval(compile(ast.Expression(last.value), CELL, "eval"), _chapter)
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as error:
+        raise CannotRun(_raised(error, CELL)) from None
+    return None
+
+
+def _show_value(value, shown):
+    if value is None:
+        return
+    bundle = getattr(value, "_repr_mimebundle_", None)
+    if bundle is not None:
+        value = bundle()
+        shown.append({"text": value.get("text/plain", "")})
+    elif isinstance(value, _Html):
+        shown.append({"kept": True})
+    else:
+        shown.append({"text": repr(value)[:LONGEST]})
+
+
+def _merged(shown):
+    """Outputs in their order: what was printed is one text, before the figures of its cell."""
+    outputs = []
+    for each in shown:
+        if isinstance(each, io.StringIO):
+            each = {"text": each.getvalue()[:LONGEST]}
+            if not each["text"]:
+                continue
+        outputs.append(each)
+    return outputs
+
+
+class _Html:
+    """Stands for IPython's HTML: a figure to touch, which the page has already."""
+
+    def __init__(self, data=None):
+        self.data = data
+
+
+_shown = []
+
+
+def _stand_in_for_ipython():
+    """Have something where chapters look for IPython's display; returns the list it fills."""
+    if "IPython" not in sys.modules:
+
+        def display(value, raw=False, **_):
+            if raw and value.get("text/html", "").lstrip().startswith("<svg"):
+                _shown.append({"svg": value["text/html"]})
+            else:
+                _show_value(value, _shown)
+
+        package, module = types.ModuleType("IPython"), types.ModuleType("IPython.display")
+        module.display, module.HTML = display, _Html
+        package.display = module
+        sys.modules |= {"IPython": package, "IPython.display": module}
+    return _shown
+
+
+def _stand_in_for_what_is_not_there():
+    """Photographs without scikit-image, whose files alone are there; figures without their modules.
+
+    The page has the figures to touch already: here their models are only worked out.
+    """
+    if "skimage" in sys.modules:
+        return
+    skimage, data = types.ModuleType("skimage"), types.ModuleType("skimage.data")
+    folder = Path(np.__file__).parents[1] / "skimage" / "data"
+
+    def picture(name):
+        def read():
+            from PIL import Image
+
+            (path,) = folder.glob(f"{name}.*")
+            return np.asarray(Image.open(path))
+
+        return read
+
+    data.__getattr__ = picture  # as in skimage.data.coffee()
+    skimage.data = data
+    sys.modules |= {"skimage": skimage, "skimage.data": data}
+
+    from instnorm_lab import explorables
+
+    explorables._module = lambda name: Path(f"{name}.js")

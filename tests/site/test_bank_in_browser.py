@@ -89,7 +89,7 @@ def right_answers(assignment, exercise_id):
     yield "solution", solutions(assignment)[exercise_id]
     path = RIGHT / f"{assignment.replace('-', '_')}.py"
     body = ast.parse(path.read_text()).body
-    away = {"torch", "F", *_from_other_files(body)}
+    away = {"torch", "F", *_not_here(body)}
     kept = [each for each in body if not _names(each) & away and not _is_table(each)]
     functions = {each.name for each in kept if isinstance(each, ast.FunctionDef)}
     functions = {name for name in functions if not _reaches_torch(name, path, functions)}
@@ -99,9 +99,11 @@ def right_answers(assignment, exercise_id):
             yield name, f"{text}\n{EXERCISES[exercise_id].function_name} = {name}\n"
 
 
-def _from_other_files(body):
-    beside = [each for each in body if isinstance(each, ast.ImportFrom) and each.level]
-    return {alias.asname or alias.name for each in beside for alias in each.names}
+def _not_here(body):
+    """Names that a module of right answers takes from its neighbours, or from SciPy."""
+    froms = [each for each in body if isinstance(each, ast.ImportFrom)]
+    away = [each for each in froms if each.level or each.module.startswith("scipy")]
+    return {alias.asname or alias.name for each in away for alias in each.names} | {"scipy"}
 
 
 def _names(node):

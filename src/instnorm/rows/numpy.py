@@ -65,7 +65,8 @@ def backward(dy, x, eps, scale):
 def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
     """Like `forward`, with moments from elsewhere: `mean` and `var` of shape (R,). Returns y."""
     with np.errstate(all="ignore"):
-        xhat = (x - np.float64(mean)[:, None]) * _reciprocal_root(np.float64(var) + eps)[:, None]
+        mean, var = _column(mean), _column(var)
+        xhat = (x - mean) * _reciprocal_root(var + eps)
         return _stored(_affine(xhat, scale, shift), x, out)
 
 
@@ -73,9 +74,14 @@ def backward_given(dy, x, mean, var, eps, scale=None):
     """Gradients of `forward_given`, whose moments are constants. Returns dx, dscale, dshift."""
     scale = np.ones((len(x), 1)) if scale is None else scale
     with np.errstate(all="ignore"):
-        rstd = _reciprocal_root(np.float64(var) + eps)[:, None]
-        dscale, dshift = _line_gradients(dy, (x - np.float64(mean)[:, None]) * rstd, scale.shape)
+        mean, rstd = _column(mean), _reciprocal_root(_column(var) + eps)
+        dscale, dshift = _line_gradients(dy, (x - mean) * rstd, scale.shape)
         return _stored(_affine(dy * rstd, scale, None), x), dscale, dshift
+
+
+def _column(values):
+    """(R,) as (R, 1) float64. In NumPy 2.0, np.float64(values) is a scalar where R = 1."""
+    return np.asarray(values, np.float64)[:, None]
 
 
 def _standardised(x, eps, dtype):
