@@ -343,7 +343,7 @@ class _Html:
         self.data = data
 
 
-_shown = []
+_outputs = []  # of the cell that runs
 
 
 def _stand_in_for_ipython():
@@ -352,15 +352,15 @@ def _stand_in_for_ipython():
 
         def display(value, raw=False, **_):
             if raw and value.get("text/html", "").lstrip().startswith("<svg"):
-                _shown.append({"svg": value["text/html"]})
+                _outputs.append({"svg": value["text/html"]})
             else:
-                _show_value(value, _shown)
+                _show_value(value, _outputs)
 
         package, module = types.ModuleType("IPython"), types.ModuleType("IPython.display")
         module.display, module.HTML = display, _Html
         package.display = module
         sys.modules |= {"IPython": package, "IPython.display": module}
-    return _shown
+    return _outputs
 
 
 def _stand_in_for_what_is_not_there():

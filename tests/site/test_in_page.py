@@ -171,3 +171,27 @@ def test_pictures_of_what_can_hardly_be_drawn(returned, note):
 def test_long_output_is_cut():
     answer = ask("try", RIGHT, line="print('x' * 10**6)")
     assert len(answer["printed"]) == in_page.LONGEST
+
+
+# --- chapters -----------------------------------------------------------------------------------
+
+
+def run(source, **more):
+    return json.loads(in_page.handle(json.dumps({"do": "cell", "source": source, **more})))
+
+
+def test_cells_of_a_chapter_share_their_names_until_it_begins_anew():
+    assert run("a = 2\nprint('x', a)\na + 1", fresh=True)["outputs"] == [
+        {"text": "x 2\n"},
+        {"text": "3"},
+    ]
+    assert run("a")["outputs"] == [{"text": "2"}]
+    assert run("a", fresh=True) == {
+        "kind": "trouble",
+        "text": "NameError: name 'a' is not defined\n  line 1: a",
+    }
+
+
+def test_import_that_no_browser_has_is_said_and_the_rest_runs():
+    made = run("import no_such_package\nb = 1\nb", fresh=True)
+    assert made == {"kind": "ran", "outputs": [{"text": "1"}], "lacks": ["no_such_package"]}

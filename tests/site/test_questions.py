@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 
 from instnorm_checks import EXERCISES, public_case
 from instnorm_site import questions, reading
@@ -102,6 +103,10 @@ def test_answers_are_explained_and_missed_ones_come_back(visit, site):
     assert (chosen["says"] or made[1]["choices"][made[1]["answer"]]["says"]) in missed.replace(
         "\n", " "
     )
+
+    page.evaluate(AXE_SCRIPT)
+    faults = "async () => (await axe.run('.questions')).violations.map(({ id }) => id)"
+    assert page.evaluate(faults) == []
 
     kept = page.evaluate("Object.keys(localStorage).filter((k) => k.includes('question'))")
     assert kept == [f"instnorm/question/{made[1]['id']}"]
