@@ -11,7 +11,7 @@ import { instanceNorm } from "./statistics.js";
 
 const SHOWN = [-2.2, 2.2];
 const PLOT = axes(
-  { label: "height of the spike, in deviations of the texture", range: [1, 1000], ticks: [1, 10, 100, 1000], log: true },
+  { label: "height of the spike, in deviations", range: [1, 1000], ticks: [1, 10, 100, 1000], log: true },
   { range: [0, 1], ticks: [0, 0.5, 1] },
 );
 const CURVE = Array.from({ length: 121 }, (_, i) => 10 ** (i / 40));
@@ -56,6 +56,7 @@ const HTML = `
   ${canvas("meant", "What is wanted", "Portrait with a faint texture over it")}
   ${canvas("given", "Behind instance norm", "Portrait and texture, both normalised, added")}
 </div>
+<div class="ex-drawings">
 ${PLOT.svg(
   "plot",
   "Strength of the texture behind the norm",
@@ -66,6 +67,7 @@ ${PLOT.svg(
 )}
 <p class="ex-note"><span class="ex-swatch ex-blue"></span>solid: what the spike leaves;
   <span class="ex-swatch ex-accent"></span>dashed: what is wanted</p>
+</div>
 ${slider("wanted", "Wanted strength", 0.1, 1, 0.05)}
 ${slider("logH", "Height of the spike", 0, 3, 0.05)}
 ${slider("side", "Its side in pixels", 1, 6, 1)}

@@ -5,7 +5,9 @@ const [LEFT, RIGHT, TOP, BOTTOM] = [50, 308, 12, 170];
 
 const raised = (k) => [...String(k)].map((d) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(d)]).join("");
 const tickText = (v) =>
-  v !== 0 && (v < 1e-3 || v > 1e3) ? `10${raised(Math.round(Math.log10(v)))}` : String(v);
+  v > 0 && (v < 1e-3 || v > 1e3)
+    ? `10${raised(Math.round(Math.log10(v)))}`
+    : String(v).replace("-", "−");
 
 function scale({ range: [low, high], log = false }, [from, to]) {
   const along = (v) => (log ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low));

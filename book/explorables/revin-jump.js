@@ -103,4 +103,4 @@ function connect({ parts }) {
   };
 }
 
-export default explorable({ start: { jump: 6, since: 30 }, html: HTML, connect });
+export default explorable({ start: { jump: 6, since: 12 }, html: HTML, connect });
