@@ -45,7 +45,7 @@ LIMITS = {
 }
 SCRATCH = 64 * MIB  # of each of the three folders that can be written to; all are memory
 FILES = 20_000  # in each of them: an empty one takes a kilobyte of memory, outside that quota
-SOCKETS = 256  # of all processes together: up to 400 KiB of memory wait in each to be read
+SOCKETS = 128  # of all processes together: up to 400 KiB of memory wait in each to be read
 MEMORY = 4096 * MIB  # of all processes together; see `processes.Watch`
 
 # Nothing is handed on from the environment of whoever grades: it may hold passwords.

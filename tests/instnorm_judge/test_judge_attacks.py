@@ -172,9 +172,10 @@ def test_grading_goes_through_the_whole_class(course):
 
 @pytest.mark.parametrize("student", ATTACKS)
 def test_no_point_is_gained_and_the_reason_is_given(student, course, marks):
-    assert marks[student] == dict.fromkeys(IDS, 0.0)
+    # Who cuts off their own messages may get no mark yet, and so no point either.
+    assert marks[student] in (dict.fromkeys(IDS, 0.0), dict.fromkeys(IDS))
     assert ATTACKS[student].says
-    assert ATTACKS[student].says in course.text(student)
+    assert any(says in course.text(student) for says in ATTACKS[student].says.split("|"))
 
 
 @pytest.mark.parametrize("student", CONTROLS)

@@ -65,7 +65,7 @@ ATTACKS = {
         "it.setblocking(True)\n"
         "part = b'\\x03' + (2**22).to_bytes(8, 'big') + bytes(2**22)\n"
         "while True: it.sendall(part)",
-        says=TOO_LARGE,
+        says=f"{TOO_LARGE}|waits for a person",
     ),
     "a-thousand-connections": Attack(
         "import ipykernel, os, socket\n"
@@ -100,10 +100,8 @@ ATTACKS = {
         "        except OSError: time.sleep(60)\n"
         "        for it in pair:\n"
         "            it.setblocking(False)\n"
-        "            it.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**22)\n"
-        "            try:\n"
-        "                while True: it.send(bytes(2**16))\n"
-        "            except BlockingIOError: held.append(it)\n"
+        "            it.send(bytes(2**16))\n"
+        "            held.append(it)\n"
         "for _ in range(4):\n    if os.fork() == 0: fill()\n"
         "time.sleep(60)",
         says="too many sockets",
