@@ -44,6 +44,10 @@ def fits_over(**axes):
     return partial(fits, axes={**AXES, **axes})
 
 
+def fits_to_the_last_digit(x, y, eps=1e-5):
+    return np.array([float((standardise(x, eps, axes) == y).all()) for axes in AXES.values()])
+
+
 def looks_at_y_alone(x, y, eps=1e-5):
     def standardised(axes):
         return np.allclose(y.mean(axes), 0, atol=1e-3) and np.allclose(y.var(axes), 1, atol=1e-3)
@@ -161,6 +165,7 @@ BLACK_BOX = Exercise(
             "of computing one number differ in the last digits; np.allclose forgives that.",
             lambda x, y, eps=1e-5: np.zeros(3),
             ALL,
+            also=(fits_to_the_last_digit,),
             plain=True,
         ),
         Misconception(
