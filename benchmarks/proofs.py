@@ -134,6 +134,22 @@ PROOFS = (
         tests("-s", "tests/instnorm_judge/test_faults.py"),
         ("src/instnorm_judge/**/*.py", "tests/instnorm_judge/test_faults.py"),
     ),
+    Proof(
+        "hand-ins",
+        "Twenty notebooks, each mangled in twenty ways: 400 marks, all of them right",
+        tests("tests/instnorm_judge/test_hand_ins.py"),
+        (
+            "src/instnorm_judge/**/*.py",
+            "tests/instnorm_judge/mangled.py",
+            "tests/instnorm_judge/test_hand_ins.py",
+        ),
+    ),
+    Proof(
+        "watch",
+        "Of a thousand hand-ins, one a second, none is lost while the watch is killed twice",
+        ("-m", "benchmarks.watch", "--students", "1000", "--kills", "2"),
+        ("src/instnorm_judge/**/*.py", "benchmarks/watch.py"),
+    ),
 )
 
 

@@ -77,7 +77,12 @@ def on_this_machine(workers=None):
 
 
 class OnThisMachine(Workers):
-    """A submission whose worker dies is given to a new one; in the end it is given up."""
+    """A submission whose worker dies is given to a new one; in the end it is given up.
+
+    Forked from one process that has imported what grading takes. distributed.LocalCluster, measured
+    beside it until two workers had that, took 291 MiB in place of 177, and 7.6 s of processor time
+    in place of 4.4.
+    """
 
     def __init__(self, plan, wanted):
         super().__init__(plan)
