@@ -188,8 +188,8 @@ class Bench:
         self.check_forward(x, y, gamma, beta)
         results = []
         for direction, arrays, call in [
-            ("forward", (x, y), lambda: kernel.forward(x, 1e-5, gamma, beta, y)),
-            ("backward", (x, dy, y), lambda: kernel.backward(dy, x, 1e-5, gamma)),
+            ("forward", (x, y), lambda: kernel.rows_forward(x, 1e-5, gamma, beta, y)),
+            ("backward", (x, dy, y), lambda: kernel.rows_backward(dy, x, 1e-5, gamma)),
         ]:
             if direction == "backward":
                 self.check_backward(x, dy, gamma)
@@ -274,7 +274,7 @@ class Bench:
         x, y = (a.reshape(shape[0] * shape[1], -1) for a in (x, out))
         self.check_forward(x, y, gamma, beta)
         bound = self.clock.in_graph(lambda: self.yardstick(x, y))
-        ours = self.clock.in_graph(lambda: self.kernel.forward(x, 1e-5, gamma, beta, y))
+        ours = self.clock.in_graph(lambda: self.kernel.rows_forward(x, 1e-5, gamma, beta, y))
         self.add(
             {
                 "group": "small, in a CUDA graph",
@@ -295,24 +295,24 @@ class Bench:
     def check_forward(self, x, y, gamma, beta):
         """Compare some rows with double precision, and find every element of y written."""
         y.fill(np.nan)
-        self.kernel.forward(x, 1e-5, gamma, beta, y)
+        self.kernel.rows_forward(x, 1e-5, gamma, beta, y)
         rows, channels = some_rows(x), gamma.shape[0]
         lines = [r % channels for r in rows]
         exact, _, _ = reference.forward(
-            take(x, rows), 1e-5, *(a.get().astype(np.float64)[lines] for a in (gamma, beta))
+            as_sets(take(x, rows)), 1e-5, *(a.get().astype(np.float64)[lines] for a in (gamma, beta))
         )
-        check("forward", take(y, rows), exact, x.dtype.name)
+        check("forward", take(y, rows), exact[0, :, 0], x.dtype.name)
         if self.cp.isnan(y).any():
             raise SystemExit(f"forward leaves elements of {x.dtype} {x.shape} unwritten")
 
     def check_backward(self, x, dy, gamma):
-        dx, _, _ = self.kernel.backward(dy, x, 1e-5, gamma)
+        dx, _, _ = self.kernel.rows_backward(dy, x, 1e-5, gamma)
         rows, channels = some_rows(x), gamma.shape[0]
         lines = [r % channels for r in rows]
         exact, _, _ = reference.backward(
-            take(dy, rows), take(x, rows), 1e-5, gamma.get().astype(np.float64)[lines]
+            *(as_sets(take(a, rows)) for a in (dy, x)), 1e-5, gamma.get().astype(np.float64)[lines]
         )
-        check("backward", take(dx, rows), exact, x.dtype.name)
+        check("backward", take(dx, rows), exact[0, :, 0], x.dtype.name)
         if self.cp.isnan(dx).any():
             raise SystemExit(f"backward leaves elements of {x.dtype} {x.shape} unwritten")
 
@@ -346,6 +346,11 @@ def as_torch(torch, a):
 def some_rows(x):
     rows = x.shape[0] if x.ndim == 2 else x.shape[0] * x.shape[2]
     return sorted({0, 1 % rows, rows // 3, rows // 2, rows - 1})
+
+
+def as_sets(rows):
+    """(R, M) -> (1, R, 1, M): what the reference takes."""
+    return rows[None, :, None]
 
 
 def take(x, rows):

@@ -2,6 +2,10 @@
 
 import functools
 import math
+import operator
+import sys
+
+import numpy as np
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
@@ -15,10 +19,23 @@ def check_floating(name, array):
     """Raise TypeError unless `array` is an array of one of the supported floating dtypes."""
     if not hasattr(getattr(array, "dtype", None), "kind") or not hasattr(array, "shape"):
         raise TypeError(f"{name} must be a NumPy or CuPy array; got {type(array).__name__}")
+    if isinstance(array, np.matrix) or "numpy.ma" in sys.modules:
+        _check_plain(name, array)
     if not _is_floating(array.dtype):
         raise TypeError(
             f"{name} must hold floating-point numbers ({', '.join(FLOATS)}); got {array.dtype}. "
             f"Convert it first, for example with {name}.astype('float32')"
+        )
+
+
+def _check_plain(name, array):
+    """Refuse what is an array by inheritance only, and has rules of its own."""
+    if isinstance(array, np.matrix):
+        raise TypeError(f"{name} must be an array; got a matrix. Use {name}.A, which is one")
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(
+            f"{name} must be an array without a mask: what is masked would count like the rest. "
+            f"Use {name}.filled(...), or cut the masked values off"
         )
 
 
@@ -51,24 +68,39 @@ def check_per_channel(name, array, channels):
 
 
 def check_num_groups(num_groups, channels):
-    """Raise unless `num_groups` is a positive whole number that divides the channels."""
-    if isinstance(num_groups, bool) or not hasattr(num_groups, "__index__"):
+    """`num_groups` as an int; raises unless it is a positive whole number that divides channels."""
+    try:
+        number = None if isinstance(num_groups, bool) else operator.index(num_groups)
+    except TypeError:
+        number = None
+    if number is None:
         raise TypeError(f"num_groups must be a whole number; got {num_groups!r}")
-    if num_groups < 1 or channels % num_groups:
+    if number < 1 or channels % number:
         raise ValueError(
             f"num_groups must divide the number of channels; got num_groups={num_groups} "
             f"for {channels} channels"
         )
+    return number
+
+
+def as_number(name, value):
+    """`value` as a float; raises unless it is one real number: int, float, Fraction, Decimal..."""
+    try:
+        if isinstance(value, str | bytes) or getattr(value, "shape", ()) != ():
+            raise TypeError
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be finite; got a number too large for a float") from None
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} must be a number; got {type(value).__name__}") from None
 
 
 def check_eps(eps):
-    """Raise unless `eps` is a finite number that is not negative."""
-    try:
-        good = math.isfinite(eps) and eps >= 0
-    except TypeError:
-        raise TypeError(f"eps must be a number; got {type(eps).__name__}") from None
-    if not good:
+    """`eps` as a float; raises unless it is a finite number that is not negative."""
+    number = as_number("eps", eps)
+    if not (math.isfinite(number) and number >= 0):
         raise ValueError(f"eps must be finite and not negative; got {eps!r}")
+    return number
 
 
 def check_set_size(what, shape, size):
@@ -85,9 +117,12 @@ def check_out(out, x):
     """Raise unless `out` is None or a writable array like `x`."""
     if out is None:
         return
-    if type(out) is not type(x) or out.shape != x.shape or out.dtype != x.dtype:
+    of_one_library = isinstance(out, np.ndarray) == isinstance(x, np.ndarray)
+    alike = of_one_library and getattr(out, "shape", None) == x.shape
+    if not alike or getattr(out, "dtype", None) != x.dtype:
         seen = f"{getattr(out, 'dtype', type(out).__name__)} {getattr(out, 'shape', '')}".strip()
         raise ValueError(f"out must be like x, {x.dtype} {x.shape}; got {seen}")
+    check_floating("out", out)
     check_writable("out", out)
 
 

@@ -45,7 +45,7 @@ def contrast_scores(s, c, n, eps=1e-5):
             f"n must have shape (B, m) = {(c.size, s.size)}, one row for each gain in c and one "
             f"column for each value of s; got {n.shape}"
         )
-    check_eps(eps)
+    eps = check_eps(eps)
     x = c[:, None] * s + n
     m = s.size
     return x @ s / m, _normalised(x, eps) @ _normalised(s[None], eps)[0] / m
@@ -83,7 +83,7 @@ def contrast_response(s, mask, c, gamma=1.0, eps=1e-5):
         if array.ndim != 1:
             raise ValueError(f"{name} must have one axis; got shape {array.shape}")
     check_same_shape("mask", mask, "s", s)
-    check_eps(eps)
+    eps = check_eps(eps)
     s = s.astype("float64")
     unit = _normalised(s[None], 0.0)[0]
     if not unit.any():

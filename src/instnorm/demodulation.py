@@ -32,7 +32,7 @@ def demodulate(weight, style, *, eps=1e-8):
     """
     check_floating("weight", weight)
     check_floating("style", style)
-    check_eps(eps)
+    eps = check_eps(eps)
     if weight.ndim < 2:
         raise ValueError(f"weight must have shape (O, I, *kernel); got {weight.shape}")
     inputs, kernel = weight.shape[1], weight.ndim - 2

@@ -47,7 +47,7 @@ def deep_stats(x, weights, biases, mode, eps=1e-5):
     _check_layers(x, weights, biases)
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(map(repr, MODES))}; got {mode!r}")
-    check_eps(eps)
+    eps = check_eps(eps)
     a = x if mode == "none" else _normalised(x, eps)
     means, stds = [], []
     for w, b in zip(weights, biases, strict=True):

@@ -78,7 +78,7 @@ def _check_planes(x, eps, *, ndim, wanted):
     check_floating("x", x)
     if x.ndim != ndim or x.shape[-1] < 2:
         raise ValueError(f"x must have shape {wanted} with m of at least 2; got {x.shape}")
-    check_eps(eps)
+    eps = check_eps(eps)
     if eps == 0 and (x == x[..., :1]).all(-1).any():
         raise ValueError(
             f"x must not hold a constant plane when eps is 0: there, instance norm has no "

@@ -111,7 +111,7 @@ def mixstyle(x, partner, weight, *, eps=1e-5):
     check_activations("x", x, spatial=1)
     check_same_shape("partner", partner, "x", x)
     check_floating("weight", weight)
-    check_eps(eps)
+    eps = check_eps(eps)
     if weight.shape != x.shape[:1]:
         raise ValueError(
             f"weight must have shape {x.shape[:1]}, one value per image; got {weight.shape}"

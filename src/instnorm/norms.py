@@ -1,4 +1,4 @@
-"""Instance, layer, group and batch normalisation: one function over four choices of axes.
+"""Instance, layer, group and batch normalisation: one function over four choices of axes; RMSNorm.
 
 All four standardise: subtract a mean, divide by sqrt(variance + eps), then apply a learned gain
 `gamma` and offset `beta` per channel. They differ in one thing only, the set of activations that
@@ -11,7 +11,8 @@ share a mean and a variance. For activations x of shape (N, C, H, W):
 
 Instance norm is group norm with G = C and layer norm is group norm with G = 1. Batch norm (in
 training) is instance norm of a single long picture: the one in which the images of the batch lie
-side by side. Those sentences are the code below; the arithmetic is in `instnorm.rows`.
+side by side. RMSNorm is layer norm that leaves the mean where it is. So each function reshapes x to
+sets (`instnorm.layout`), standardises them (`instnorm.rows`), and reshapes back.
 
 Any number of spatial axes is accepted: (N, C, L), (N, C, H, W), (N, C, D, H, W), ... The dtype is
 float16, bfloat16 (from ml_dtypes), float32 or float64; means and variances are taken in float32 at
@@ -20,6 +21,7 @@ least, and the result has the dtype of x.
 
 from . import rows
 from .arguments import (
+    as_number,
     check_activations,
     check_eps,
     check_num_groups,
@@ -29,12 +31,14 @@ from .arguments import (
     check_set_size,
     check_writable,
 )
+from .layout import Layout
 
 # What one mean and one variance are taken over, for the messages.
 INSTANCE_SET = "each plane (the spatial axes)"
 LAYER_SET = "each image (all axes but the first)"
 GROUP_SET = "each group (its channels and positions)"
 BATCH_SET = "each channel (the batch and the spatial axes)"
+RMS_SET = None  # one value will do: nothing is subtracted
 
 
 def instance_norm(x, gamma=None, beta=None, *, eps=1e-5, out=None):
@@ -88,8 +92,23 @@ def group_norm(x, num_groups, gamma=None, beta=None, *, eps=1e-5, out=None):
     `layer_norm`; also ValueError when num_groups does not divide C.
     """
     check_activations("x", x, spatial=0)
-    check_num_groups(num_groups, x.shape[1])
+    num_groups = check_num_groups(num_groups, x.shape[1])
     return _forward(x, num_groups, gamma, beta, eps, out, GROUP_SET)
+
+
+def rms_norm(x, gamma=None, *, eps=1e-6, out=None):
+    """Divide each image by the root of its mean square, over all channels and positions.
+
+    y[n] = gamma * x[n] / sqrt(mean(x[n]²) + eps)
+
+    Layer norm without the subtraction: a gain of the input changes nothing, an offset does. In
+    transformers x has shape (tokens, features). At eps = 0 an image of zeros stays one.
+
+    Source: Zhang and Sennrich 2019, arXiv:1910.07467. Parameters, results and errors are those of
+    `layer_norm`, without beta; a single value is enough for a root mean square.
+    """
+    check_activations("x", x, spatial=0)
+    return _forward(x, 1, gamma, None, eps, out, RMS_SET, centre=False)
 
 
 def batch_norm(
@@ -128,25 +147,28 @@ def batch_norm(
     Raises
     ------
     TypeError, ValueError : as `instance_norm`; also when only one running array is given, none is
-        given outside training, or momentum is outside [0, 1]
+        given outside training, or momentum is not a number from 0 to 1
     """
     check_activations("x", x, spatial=0)
     _check_running(running_mean, running_var, training, x.shape[1])
+    momentum = as_number("momentum", momentum)
     if not 0 <= momentum <= 1:
         raise ValueError(f"momentum must lie between 0 and 1; got {momentum!r}")
     check_out(out, x)
-    if training:
-        _check(x, x.shape[1], gamma, beta, eps, BATCH_SET)
-        y, mean, var = _standardise(_side_by_side(x), x.shape[1], gamma, beta, eps)
-        y = _stacked(y)
-    else:
-        _check_affine(x, gamma, beta, eps)
-        y = _apply_moments(x, running_mean, running_var, gamma, beta, eps)
-    y = _write(y, out)
-    if training and running_mean is not None and x.size:
+    layout = Layout(x, x.shape[1], over_batch=training)
+    if not training:
+        eps = _check_affine(x, gamma, beta, eps)
+        moments, lines = (
+            (running_mean[None], running_var[None]),
+            [*map(layout.lines, (gamma, beta))],
+        )
+        return layout.apply(lambda x, into: rows.forward_given(x, *moments, eps, *lines, into), out)
+    eps = _check(x, x.shape[1], gamma, beta, eps, BATCH_SET)
+    y, mean, var = _standardise(layout, gamma, beta, eps, out)
+    if running_mean is not None and x.size:
         m = x.size // x.shape[1]
-        running_mean[...] = (1 - momentum) * running_mean + momentum * mean
-        running_var[...] = (1 - momentum) * running_var + momentum * var * (m / (m - 1))
+        running_mean[...] = (1 - momentum) * running_mean + momentum * mean[0]
+        running_var[...] = (1 - momentum) * running_var + momentum * var[0] * (m / (m - 1))
     return y
 
 
@@ -191,8 +213,18 @@ def layer_norm_backward(dy, x, gamma=None, *, eps=1e-5):
 def group_norm_backward(dy, x, num_groups, gamma=None, *, eps=1e-5):
     """Gradients of a loss through `group_norm`: see `instance_norm_backward`."""
     check_activations("x", x, spatial=0)
-    check_num_groups(num_groups, x.shape[1])
+    num_groups = check_num_groups(num_groups, x.shape[1])
     return _backward(dy, x, num_groups, gamma, eps, GROUP_SET)
+
+
+def rms_norm_backward(dy, x, gamma=None, *, eps=1e-6):
+    """Gradients of a loss through `rms_norm`: dx and dgamma, as in `instance_norm_backward`.
+
+    With g = gamma * dy and x̂ = x / sqrt(mean(x²) + eps), dx = (g - x̂ · mean(g x̂)) / sqrt(...).
+    """
+    check_activations("x", x, spatial=0)
+    dx, dgamma, _ = _backward(dy, x, 1, gamma, eps, RMS_SET, centre=False)
+    return dx, dgamma
 
 
 def batch_norm_backward(
@@ -206,142 +238,62 @@ def batch_norm_backward(
     check_activations("x", x, spatial=0)
     _check_running(running_mean, running_var, training, x.shape[1])
     check_same_shape("dy", dy, "x", x)
+    layout = Layout(x, x.shape[1], over_batch=training)
     if training:
-        _check(x, x.shape[1], gamma, None, eps, BATCH_SET)
-        dx, dgamma, dbeta = _gradients(_side_by_side(dy), _side_by_side(x), x.shape[1], gamma, eps)
-        return _stacked(dx), dgamma, dbeta
-    _check_affine(x, gamma, None, eps)
-    return _apply_moments_backward(dy, x, running_mean, running_var, gamma, eps)
+        eps = _check(x, x.shape[1], gamma, None, eps, BATCH_SET)
+        return _gradients(dy, layout, gamma, eps)
+    eps = _check_affine(x, gamma, None, eps)
+    moments = running_mean[None], running_var[None]
+    return layout.backward(
+        lambda dy, x, scale: rows.backward_given(dy, x, *moments, eps, scale), dy, gamma
+    )
 
 
-def _forward(x, num_groups, gamma, beta, eps, out, what):
-    _check(x, x.shape[0] * num_groups, gamma, beta, eps, what)
+def _forward(x, num_groups, gamma, beta, eps, out, what, centre=True):
+    eps = _check(x, x.shape[0] * num_groups, gamma, beta, eps, what)
     check_out(out, x)
-    y, _, _ = _standardise(x, num_groups, gamma, beta, eps, out)
+    y, *_ = _standardise(Layout(x, num_groups), gamma, beta, eps, out, centre)
     return y
 
 
-def _standardise(x, num_groups, gamma, beta, eps, out=None):
-    """Group norm, and so the whole family: one row for each image and group.
-
-    Returns y and the moments of the rows (None for an empty array).
-    """
-    xp = rows.array_module(x)
-    if x.size == 0:
-        return xp.empty_like(x) if out is None else out, None, None
-    scale, shift = (_per_row(p, num_groups) for p in (gamma, beta))
-    direct = out is not None and out.flags.c_contiguous
-    if direct and (out is x or not xp.may_share_memory(out, x)):
-        into = _as_rows(out, num_groups)
-        _, mean, var = rows.forward(_as_rows(x, num_groups), eps, scale, shift, into)
-        return out, mean, var
-    columns = num_groups == x.shape[1] and rows.is_channels_last(x)
-    lying = _as_columns(x) if columns else _as_rows(x, num_groups)
-    y, mean, var = rows.forward(lying, eps, scale, shift)
-    return _write(_from_rows(y, x), out), mean, var
-
-
-def _backward(dy, x, num_groups, gamma, eps, what):
-    _check(x, x.shape[0] * num_groups, gamma, None, eps, what)
-    check_same_shape("dy", dy, "x", x)
-    return _gradients(dy, x, num_groups, gamma, eps)
-
-
-def _gradients(dy, x, num_groups, gamma, eps):
-    """The way back through `_standardise`."""
-    xp = rows.array_module(x)
-    channels = x.shape[1]
-    if x.size == 0:
-        return xp.empty_like(x), xp.zeros(channels), xp.zeros(channels)
-    scale = _per_row(xp.ones(channels) if gamma is None else gamma, num_groups)
-    columns = num_groups == channels and rows.is_channels_last(x)
-    lying = [_as_columns(a) if columns else _as_rows(a, num_groups) for a in (dy, x)]
-    dx, dscale, dshift = rows.backward(*lying, eps, scale)
-    return _from_rows(dx, x), _per_channel(dscale, channels), _per_channel(dshift, channels)
-
-
-def _apply_moments(x, mean, var, gamma, beta, eps):
-    """Batch norm outside training: every plane is given the moments of its channel."""
-    if x.size == 0:
-        return rows.array_module(x).empty_like(x)
-    channels = x.shape[1]
-    mean, var = (rows.array_module(x).tile(p, len(x)) for p in (mean, var))
-    scale, shift = (_per_row(p, channels) for p in (gamma, beta))
-    y = rows.forward_given(_as_rows(x, channels), mean, var, eps, scale, shift)
-    return y.reshape(x.shape)
-
-
-def _apply_moments_backward(dy, x, mean, var, gamma, eps):
-    xp = rows.array_module(x)
-    channels = x.shape[1]
-    if x.size == 0:
-        return xp.empty_like(x), xp.zeros(channels), xp.zeros(channels)
-    mean, var = (xp.tile(p, len(x)) for p in (mean, var))
-    dx, dscale, dshift = rows.backward_given(
-        _as_rows(dy, channels), _as_rows(x, channels), mean, var, eps, _per_row(gamma, channels)
+def _standardise(layout, gamma, beta, eps, out=None, centre=True):
+    """Reshape to sets, standardise, reshape back. Returns y, and mean and variance of each set."""
+    scale, shift = layout.lines(gamma), layout.lines(beta)
+    return layout.forward(
+        lambda x, into: rows.forward(x, eps, scale, shift, into, centre=centre), out
     )
-    return dx.reshape(x.shape), _per_channel(dscale, channels), _per_channel(dshift, channels)
 
 
-def _as_columns(x):
-    """(N, C, *spatial) in channels-last memory -> (N, M, C), as it lies there."""
-    return rows.array_module(x).moveaxis(x, 1, -1).reshape(x.shape[0], -1, x.shape[1])
+def _backward(dy, x, num_groups, gamma, eps, what, centre=True):
+    eps = _check(x, x.shape[0] * num_groups, gamma, None, eps, what)
+    check_same_shape("dy", dy, "x", x)
+    return _gradients(dy, Layout(x, num_groups), gamma, eps, centre)
 
 
-def _from_rows(y, x):
-    """The way back from rows or columns, to the shape of x."""
-    if y.ndim == 2:
-        return y.reshape(x.shape)
-    n, c, *spatial = x.shape
-    return rows.array_module(x).moveaxis(y.reshape(n, *spatial, c), -1, 1)
-
-
-def _as_rows(x, num_groups):
-    """One contiguous row for each image and group: a view where memory allows, else a copy."""
-    lying = x.reshape(x.shape[0] * num_groups, -1)
-    return lying if lying.flags.c_contiguous else rows.array_module(x).ascontiguousarray(lying)
-
-
-def _per_row(parameter, num_groups):
-    """(C,) -> (G, C/G): the channels in each row, in the order in which the row holds them."""
-    return None if parameter is None else parameter.reshape(num_groups, -1)
-
-
-def _per_channel(row_values, channels):
-    """The way back: (N·G, C/G) -> (C,), summed over the images."""
-    return row_values.reshape(-1, channels).sum(0)
-
-
-def _side_by_side(x):
-    """(N, C, *spatial) -> (1, C, N, *spatial): the images of a batch as one long picture."""
-    return x.swapaxes(0, 1)[None]
-
-
-def _stacked(picture):
-    """The inverse of `_side_by_side`."""
-    return picture[0].swapaxes(0, 1)
-
-
-def _write(y, out):
-    if out is None:
-        return y
-    out[...] = y
-    return out
+def _gradients(dy, layout, gamma, eps, centre=True):
+    """The way back through `_standardise`."""
+    return layout.backward(
+        lambda dy, x, scale: rows.backward(dy, x, eps, scale, centre=centre), dy, gamma
+    )
 
 
 def _check(x, sets, gamma, beta, eps, what):
-    _check_affine(x, gamma, beta, eps)
-    if x.shape[0] and x.shape[1]:
+    """eps as a float; raises unless all arguments fit."""
+    eps = _check_affine(x, gamma, beta, eps)
+    if what and x.shape[0] and x.shape[1]:
         check_set_size(what, x.shape, x.size // sets)
+    return eps
 
 
 def _check_affine(x, gamma, beta, eps):
     check_per_channel("gamma", gamma, x.shape[1])
     check_per_channel("beta", beta, x.shape[1])
-    check_eps(eps)
+    return check_eps(eps)
 
 
 def _check_running(running_mean, running_var, training, channels):
+    if training not in (True, False):
+        raise TypeError(f"training must be True or False; got {training!r}")
     if (running_mean is None) != (running_var is None):
         missing = "running_mean" if running_mean is None else "running_var"
         raise ValueError(f"running_mean and running_var go together; {missing} is missing")

@@ -9,6 +9,7 @@ import math
 
 from . import rows
 from .arguments import check_activations, check_set_size
+from .layout import Layout
 from .norms import INSTANCE_SET, batch_norm, instance_norm
 
 
@@ -29,11 +30,9 @@ def plane_moments(x):
     ValueError : x has no spatial axis, or fewer than 2 values in a plane
     """
     check_activations("x", x, spatial=1)
-    planes, length = x.shape[:2], math.prod(x.shape[2:])
-    check_set_size(INSTANCE_SET, x.shape, length)
-    contiguous = rows.array_module(x).ascontiguousarray(x.reshape(math.prod(planes), length))
-    _, mean, var = rows.forward(contiguous, 0.0)
-    return mean.reshape(planes), var.reshape(planes)
+    check_set_size(INSTANCE_SET, x.shape, math.prod(x.shape[2:]))
+    _, mean, var = Layout(x, x.shape[1]).forward(lambda x, into: rows.forward(x, 0.0, out=into))
+    return mean.reshape(x.shape[:2]), var.reshape(x.shape[:2])
 
 
 def norm_per_plane(x, gamma=None, beta=None, moments=None, *, eps):

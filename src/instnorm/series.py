@@ -76,7 +76,7 @@ def revin_inverse(y, statistics, gamma=None, beta=None, *, eps=1e-5):
     channels = y.shape[1]
     check_per_channel("gamma", gamma, channels)
     check_per_channel("beta", beta, channels)
-    check_eps(eps)
+    eps = check_eps(eps)
     if gamma is not None and not gamma.all():
         raise ValueError("gamma must not hold a 0, which can't be divided by")
     mean, var = statistics

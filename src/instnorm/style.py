@@ -79,7 +79,7 @@ def adain(content, style, *, eps=1e-5):
     """
     check_activations("content", content, spatial=1)
     check_style(style, content)
-    check_eps(eps)
+    eps = check_eps(eps)
     mean, var = plane_moments(style)
     return norm_per_plane(content, (var + eps) ** 0.5, mean, eps=eps)
 

@@ -167,7 +167,7 @@ def wct(content, style, *, eps=1e-5):
 def _moments(name, x, eps):
     """Mean (C,), deviations from it (C, M), and covariance plus eps·I (C, C), in float64."""
     _check_matrix(name, x, 2)
-    check_eps(eps)
+    eps = check_eps(eps)
     xp = rows.array_module(x)
     xhat, mean, var = rows.forward(x.astype("float64"), 0.0)
     centred = xhat * xp.sqrt(var)[:, None]

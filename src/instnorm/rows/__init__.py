@@ -1,19 +1,27 @@
-"""The one kernel: standardise each row of a matrix, then scale and shift it.
+"""The one kernel: standardise each set of numbers, then scale and shift it.
 
-Instance, layer, group and batch normalisation differ only in which activations share a row
-(see `instnorm.norms`). Everything numerical happens here, once for each array library:
-`rows.numpy` on the CPU, `rows.cupy` on a GPU. The result lives where the input lives.
+Instance, layer, group and batch normalisation differ only in which activations form a set (see
+`instnorm.norms`). Everything numerical happens here, once for each way to compute:
 
-A row of length M may be cut into K equal segments, each with its own scale and shift: that is how
-the C/G channels of one group-norm set keep their own `gamma` and `beta`.
+    rows.numpy   plain: the default for small arrays, and everywhere where Numba is not
+    rows.numba   compiled: for large arrays, where Numba is installed
+    rows.cupy    on a GPU
+
+The result lives where the input lives. Arrays are (A, G, K, L), as `instnorm.layout` makes them.
 """
 
+import functools
 import sys
-from importlib import import_module
+from importlib import import_module, util
 
 import numpy as np
 
-from . import numpy as _numpy
+from . import numpy as _plain
+
+__all__ = ["array_module", "backward", "backward_given", "forward", "forward_given"]
+
+# From so many numbers on the compiled kernels are used. They take a second to load.
+LARGE = 1 << 16
 
 
 def array_module(x):
@@ -27,23 +35,36 @@ def array_module(x):
 
 
 def _kernels(x):
-    return _numpy if array_module(x) is np else import_module(".cupy", __name__)
+    if array_module(x) is not np:
+        return import_module(".cupy", __name__)
+    return (x.size >= LARGE and _compiled()) or _plain
 
 
-def is_channels_last(x):
-    """Can (N, C, *spatial) `x` be given to the kernels as (N, M, C), where it lies?"""
-    return array_module(x) is not np and _kernels(x).is_channels_last(x)
+@functools.cache
+def _compiled():
+    """The compiled kernels, or None where there is no Numba that can compile."""
+    if util.find_spec("numba") is None:
+        return None
+    kernels = import_module(".numba", __name__)
+    return kernels if kernels.can_compile() else None
 
 
-def _kernel(name):
-    def dispatch(x, *args, **kwargs):
-        return getattr(_kernels(x), name)(x, *args, **kwargs)
-
-    dispatch.__name__, dispatch.__doc__ = name, getattr(_numpy, name).__doc__
-    return dispatch
+def forward(x, eps, scale=None, shift=None, out=None, *, centre=True):
+    return _kernels(x).forward(x, eps, scale, shift, out, centre=centre)
 
 
-forward = _kernel("forward")
-forward_given = _kernel("forward_given")
-backward = _kernel("backward")
-backward_given = _kernel("backward_given")
+def backward(dy, x, eps, scale, *, centre=True):
+    return _kernels(x).backward(dy, x, eps, scale, centre=centre)
+
+
+def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
+    return _kernels(x).forward_given(x, mean, var, eps, scale, shift, out)
+
+
+def backward_given(dy, x, mean, var, eps, scale):
+    return _kernels(x).backward_given(dy, x, mean, var, eps, scale)
+
+
+forward.__doc__, backward.__doc__ = _plain.forward.__doc__, _plain.backward.__doc__
+forward_given.__doc__ = _plain.forward_given.__doc__
+backward_given.__doc__ = _plain.backward_given.__doc__

@@ -1,7 +1,9 @@
 """Row kernels on the GPU, in CuPy: the contract of `rows.numpy`, the arithmetic of `rows.cu`.
 
-Besides (R, M) rows, `forward` and `backward` take channels-last memory: an (N, M, C) array in which
-each x[n, :, c] is a row, number n·C + c, and C numbers fill whole 16-byte vectors.
+`forward`, `backward` and their likes take (A, G, K, L) arrays, as all backends do. `rows.cu` works
+on (R, M) rows; or on channels-last memory, an (N, M, C) array in which each x[n, :, c] is a row,
+number n·C + c, and C numbers fill whole 16-byte vectors. Those are what the functions named
+`rows_...` take.
 """
 
 import functools
@@ -21,7 +23,121 @@ TASK = np.dtype(
 )
 
 
-def forward(x, eps, scale=None, shift=None, out=None, *, relu=False):
+def forward(x, eps, scale=None, shift=None, out=None, *, centre=True):
+    """See `rows.numpy.forward`."""
+    if not centre:
+        return _by_mean_square(x, eps, scale, shift, out)
+    y, mean, var = rows_forward(_rows(x), eps, scale, shift, _into(out, x))
+    return _sets(y, x, out), mean.reshape(x.shape[:2]), var.reshape(x.shape[:2])
+
+
+def backward(dy, x, eps, scale, *, centre=True):
+    """See `rows.numpy.backward`."""
+    if not centre:
+        return _by_mean_square_backward(dy, x, eps, scale)
+    dx, dscale, dshift = rows_backward(_rows(dy, x), _rows(x), eps, scale)
+    return _sets(dx, x), dscale, dshift
+
+
+def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
+    """See `rows.numpy.forward_given`."""
+    mean, var = (cp.broadcast_to(m, x.shape[:2]).ravel() for m in (mean, var))
+    y = rows_forward_given(_as_rows(x), mean, var, eps, scale, shift)
+    return _sets(y, x, out)
+
+
+def backward_given(dy, x, mean, var, eps, scale):
+    """See `rows.numpy.backward_given`."""
+    mean, var = (cp.broadcast_to(m, x.shape[:2]).ravel() for m in (mean, var))
+    dx, dscale, dshift = rows_backward_given(_as_rows(dy), _as_rows(x), mean, var, eps, scale)
+    return _sets(dx, x), dscale, dshift
+
+
+# --- (A, G, K, L) as rows.cu takes it ---------------------------------------------------------
+
+
+def _rows(x, like=None):
+    """Channels-last memory where it lies, as (N, M, C), if `like` (or x) is that; else (R, M)."""
+    if _is_channels_last(x if like is None else like):
+        columns = x.transpose(0, 3, 1, 2)
+        return cp.ascontiguousarray(columns).reshape(*columns.shape[:2], -1)
+    return _as_rows(x)
+
+
+def _as_rows(x):
+    """(A, G, K, L) -> (A·G, K·L): a view where memory allows, else a copy."""
+    a, g, k, n = x.shape
+    return cp.ascontiguousarray(x).reshape(a * g, k * n)
+
+
+def _into(out, x):
+    """The memory of `out` as rows, if rows can be written there; else None."""
+    if out is None or _is_channels_last(out) != _is_channels_last(x):
+        return None
+    return _rows(out) if out.flags.c_contiguous or _is_channels_last(x) else None
+
+
+def _sets(rows, x, out=None):
+    """The way back from rows, to the shape of x; copied to `out` unless it lies there."""
+    if rows.ndim == 3:
+        y = rows.reshape(*rows.shape, 1).transpose(0, 2, 3, 1)
+    else:
+        y = rows.reshape(x.shape)
+    if out is None:
+        return y
+    if out.data.ptr != y.data.ptr:
+        out[...] = y
+    return out
+
+
+def _is_channels_last(x):
+    """Can (A, G, K, L) `x` be worked on where it lies, as (N, M, C) channels-last memory?"""
+    return (
+        x.shape[2] == 1
+        and not x.flags.c_contiguous
+        and x.transpose(0, 3, 1, 2).flags.c_contiguous
+        and x.shape[1] % teams.lanes(x.dtype.name) == 0
+    )
+
+
+# --- without a mean ------------------------------------------------------------------------------
+
+
+def _by_mean_square(x, eps, scale, shift, out=None):
+    """`forward` without a centre, by CuPy's own operations in float64."""
+    xhat, var, _ = _over_root_mean_square(x, eps)
+    y = xhat if scale is None else xhat * scale[:, :, None]
+    y = (y if shift is None else y + shift[:, :, None]).astype(x.dtype)
+    if out is not None:
+        out[...] = y
+    return y if out is None else out, cp.zeros(x.shape[:2]), var
+
+
+def _by_mean_square_backward(dy, x, eps, scale):
+    xhat, _, rstd = _over_root_mean_square(x, eps)
+    dy = dy.astype(np.float64)
+    axes = (0, 3) if scale.shape[1] == x.shape[2] else (0, 2, 3)
+    dscale, dshift = (a.sum(axes).reshape(scale.shape) for a in (dy * xhat, dy))
+    g = dy * scale[:, :, None]
+    dx = (g - xhat * (g * xhat).mean((2, 3), keepdims=True)) * rstd
+    return dx.astype(x.dtype), dscale, dshift
+
+
+def _over_root_mean_square(x, eps):
+    """x̂, the mean square (A, G), and what x was multiplied by; squares may leave the range."""
+    wide = x.astype(np.float64)
+    unit = cp.abs(wide).max((2, 3), keepdims=True)
+    unit = cp.where((unit > 0) & cp.isfinite(unit), cp.maximum(unit, eps**0.5), 1.0)
+    wide = wide / unit
+    var = (wide * wide).mean((2, 3), keepdims=True)
+    root = _reciprocal_root(var + eps / unit / unit)
+    return wide * root, (var * unit * unit)[:, :, 0, 0], root / unit
+
+
+# --- rows --------------------------------------------------------------------------------------
+
+
+def rows_forward(x, eps, scale=None, shift=None, out=None, *, relu=False):
     """Standardise each row of `x`; then multiply by `scale` and add `shift`.
 
     Parameters
@@ -47,7 +163,7 @@ def forward(x, eps, scale=None, shift=None, out=None, *, relu=False):
     return y, mean, var
 
 
-def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
+def rows_forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
     """Like `forward`, with moments from elsewhere: `mean` and `var` of shape (R,). Returns y."""
     y = cp.empty(x.shape, x.dtype) if out is None else out
     segments = max(1 if p is None else p.shape[1] for p in (scale, shift))
@@ -57,10 +173,10 @@ def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
     return _apply(x, None, y, segments, mean[:, None], rstd, scale, shift, 0)
 
 
-def backward(dy, x, eps, scale):
+def rows_backward(dy, x, eps, scale):
     """Gradients of `forward`: see `rows.numpy.backward`. dy and x may be channels-last."""
     if dy.dtype != x.dtype:
-        return _in_one_dtype(backward, dy, x, eps, scale)
+        return _in_one_dtype(rows_backward, dy, x, eps, scale)
     if scale.shape[1] == 1:
         dx = cp.empty(x.shape, x.dtype)
         stats = _launch("backward", _readable(x), _readable(dy), dx, eps, scale, None, 2)
@@ -72,22 +188,13 @@ def backward(dy, x, eps, scale):
     return _backward_from(segments, dy, x, mean, var, eps, scale, through_moments=True)
 
 
-def backward_given(dy, x, mean, var, eps, scale=None):
+def rows_backward_given(dy, x, mean, var, eps, scale=None):
     """Gradients of `forward_given`, whose moments are constants. Returns dx, dscale, dshift."""
     if dy.dtype != x.dtype:
-        return _in_one_dtype(backward_given, dy, x, mean, var, eps, scale)
+        return _in_one_dtype(rows_backward_given, dy, x, mean, var, eps, scale)
     scale = cp.ones((x.shape[0], 1)) if scale is None else scale
     segments = _segment_moments(dy, x, eps, scale.shape[1])
     return _backward_from(segments, dy, x, mean, var, eps, scale, through_moments=False)
-
-
-def is_channels_last(x):
-    """Can (N, C, *spatial) `x` be worked on where it lies, as (N, M, C) channels-last memory?"""
-    return (
-        not x.flags.c_contiguous
-        and cp.moveaxis(x, 1, -1).flags.c_contiguous
-        and x.shape[1] % teams.lanes(x.dtype.name) == 0
-    )
 
 
 # --- launching --------------------------------------------------------------------------------

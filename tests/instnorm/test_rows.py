@@ -1,4 +1,8 @@
-"""The NumPy row kernel against plain sums in extended precision."""
+"""The row kernels of all backends against plain sums in extended precision.
+
+Each property is stated once. What only one backend has (threads, teams, a compiler) is tested in
+`test_rows_numba.py` and `test_rows_cupy.py`.
+"""
 
 import subprocess
 import sys
@@ -9,11 +13,29 @@ import ml_dtypes
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from rows_reference import Rows
 
-from instnorm.rows import numpy as kernel
+from instnorm.rows import numpy as plain
 
-BLOCK, CHUNK = 1 << 20, 512
+BLOCK, CHUNK = 1 << 17, 512
 EPS = 1e-5
+
+
+@pytest.fixture(params=["plain", "compiled", "cupy"])
+def kernel(request):
+    """A backend, for rows in NumPy arrays."""
+    if request.param == "plain":
+        return Rows(plain)
+    if request.param == "compiled":
+        pytest.importorskip("numba", reason="needs Numba: pip install numba")
+        from instnorm.rows import numba
+
+        return Rows(numba)
+    cp = request.getfixturevalue("cp")
+    from instnorm.rows import cupy
+
+    return Rows(cupy, cp.asarray, lambda a: a.get())
+
 
 # Half a unit in the last place, relative, and the error that accumulation may add to a
 # standardised value. float16 and bfloat16 are computed in float32 and rounded once.
@@ -115,7 +137,7 @@ def draw(rng, dtype, layout, offset=0.0):
 
 @dtypes
 @layouts
-def test_forward(dtype, layout, rng):
+def test_forward(kernel, dtype, layout, rng):
     x, _, scale, shift = draw(rng, dtype, layout, offset=3)
     y, mean, var = kernel.forward(x, EPS, scale, shift)
     check(y, expected_forward(x, EPS, scale, shift), dtype, size=np.abs(scale).max())
@@ -127,7 +149,7 @@ def test_forward(dtype, layout, rng):
 
 @dtypes
 @layouts
-def test_backward(dtype, layout, rng):
+def test_backward(kernel, dtype, layout, rng):
     x, dy, scale, _ = draw(rng, dtype, layout, offset=3)
     expected = expected_backward(dy, x, EPS, scale)
     dx, dscale, dshift = kernel.backward(dy, x, EPS, scale)
@@ -144,7 +166,7 @@ def test_backward(dtype, layout, rng):
 
 @dtypes
 @layouts
-def test_forward_given_and_its_gradient(dtype, layout, rng):
+def test_forward_given_and_its_gradient(kernel, dtype, layout, rng):
     x, dy, scale, shift = draw(rng, dtype, layout)
     rows, length = x.shape
     mean, var = rng.standard_normal(rows), rng.uniform(0.5, 2, rows)
@@ -165,7 +187,7 @@ def test_forward_given_and_its_gradient(dtype, layout, rng):
         assert_allclose(extended(ours), terms.reshape(in_segments).sum(-1), rtol=0, atol=error)
 
 
-def test_moments_given_in_float64_lose_no_digits(rng):
+def test_moments_given_in_float64_lose_no_digits(kernel, rng):
     x = (rng.standard_normal((4, 100)) + 1e4).astype(np.float32)
     mean, var = (m[:, 0].astype(np.float64) for m in moments(x))
     check(kernel.forward_given(x, mean, var, EPS), standardised(x, EPS), np.float32)
@@ -176,7 +198,7 @@ def test_moments_given_in_float64_lose_no_digits(rng):
 
 @pytest.mark.parametrize("length", [64, 3136, BLOCK + 9])
 @pytest.mark.parametrize("offset", [1e2, 1e4, 1e6])
-def test_an_offset_costs_no_digits(offset, length, rng):
+def test_an_offset_costs_no_digits(kernel, offset, length, rng):
     x, dy, scale, _ = draw(rng, np.float32, (4, 1, length), offset)
     y, mean, var = kernel.forward(x, EPS)
     assert np.abs(extended(y) - standardised(x, EPS)).max() <= 2e-6
@@ -187,7 +209,7 @@ def test_an_offset_costs_no_digits(offset, length, rng):
     assert np.abs(extended(dx) - exact).max() <= 2e-6 * np.abs(exact).max()
 
 
-def test_an_offset_of_dy_costs_its_own_rounding(rng):
+def test_an_offset_of_dy_costs_its_own_rounding(kernel, rng):
     x, dy, _, _ = draw(rng, np.float32, (4, 1, 3136))
     dy += np.float32(1e4)
     dx, _, _ = kernel.backward(dy, x, EPS, np.ones((4, 1)))
@@ -197,7 +219,7 @@ def test_an_offset_of_dy_costs_its_own_rounding(rng):
 
 @pytest.mark.parametrize("length", [16, 64, 500, 3136])
 @pytest.mark.parametrize("size", [0.5, 0.9, 0.99, 1.01, 1.1, 2.0])
-def test_a_mean_about_as_large_as_the_spread_costs_no_digits(size, length, rng):
+def test_a_mean_about_as_large_as_the_spread_costs_no_digits(kernel, size, length, rng):
     """Below 1 the mean square less the squared mean is the variance; above, rows are shifted."""
     x = rng.standard_normal((200_000 // length, length))
     x -= x.mean(1, keepdims=True)
@@ -210,7 +232,7 @@ def test_a_mean_about_as_large_as_the_spread_costs_no_digits(size, length, rng):
 
 @dtypes
 @pytest.mark.parametrize("length", [50, 3136])
-def test_what_a_row_gets_does_not_depend_on_the_rows_beside_it(dtype, length, rng):
+def test_what_a_row_gets_does_not_depend_on_the_rows_beside_it(kernel, dtype, length, rng):
     """Whichever way each of them takes: plain, shifted, rescaled, constant, poisoned."""
     x, dy, scale, shift = draw(rng, dtype, (6, 2, length // 2))
     x[1] += dtype(100)
@@ -230,7 +252,7 @@ def test_what_a_row_gets_does_not_depend_on_the_rows_beside_it(dtype, length, rn
 
 
 @pytest.mark.parametrize("length", [64, 3136, BLOCK + 9])
-def test_a_first_element_far_out_costs_digits_only_beside_its_own_size(length, rng):
+def test_a_first_element_far_out_costs_digits_only_beside_its_own_size(kernel, length, rng):
     x = rng.standard_normal((4, length)).astype(np.float32)
     x[:, 0] += 1e4
     y, _, _ = kernel.forward(x, EPS)
@@ -249,7 +271,7 @@ EXTREMES = {
 
 
 @pytest.mark.parametrize(("dtype", "size"), EXTREMES.values(), ids=EXTREMES)
-def test_large_and_small_values(dtype, size, rng):
+def test_large_and_small_values(kernel, dtype, size, rng):
     """At eps = 0 a factor changes nothing but the moments."""
     x = (size * rng.standard_normal((3, 1000))).astype(dtype)
     dy, scale = rng.standard_normal((3, 1000)).astype(dtype), rng.standard_normal((3, 1))
@@ -270,7 +292,7 @@ def test_large_and_small_values(dtype, size, rng):
 
 
 @pytest.mark.parametrize(("x_size", "dy_size"), [(1e15, 1e-15), (1e-15, 1e15), (1e8, 1e-20)])
-def test_the_gradient_of_large_values_by_small_ones(x_size, dy_size, rng):
+def test_the_gradient_of_large_values_by_small_ones(kernel, x_size, dy_size, rng):
     x = (x_size * rng.standard_normal((3, 100))).astype(np.float32)
     dy = (dy_size * (x / x_size + rng.standard_normal((3, 100)))).astype(np.float32)
     scale = np.ones((3, 1))
@@ -282,7 +304,7 @@ def test_the_gradient_of_large_values_by_small_ones(x_size, dy_size, rng):
 @dtypes
 @pytest.mark.parametrize("value", [0.0, 0.1, -3e4, 1e30])
 @pytest.mark.parametrize("eps", [0.0, EPS])
-def test_a_constant_row_becomes_its_shift(dtype, value, eps, rng):
+def test_a_constant_row_becomes_its_shift(kernel, dtype, value, eps, rng):
     with np.errstate(over="ignore"):
         x = np.full((3, 777), value).astype(dtype)
     if not np.isfinite(x).all():
@@ -299,7 +321,7 @@ def test_a_constant_row_becomes_its_shift(dtype, value, eps, rng):
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("size", [1.0, 1e30])
-def test_nan_and_infinity_stay_in_their_row(poison, size, rng):
+def test_nan_and_infinity_stay_in_their_row(kernel, poison, size, rng):
     x, dy, scale, _ = draw(rng, np.float32, (5, 1, 100))
     x *= np.float32(size)
     clean_y, clean_dx = kernel.forward(x, EPS)[0], kernel.backward(dy, x, EPS, scale)[0]
@@ -318,7 +340,7 @@ SEVERAL_BLOCKS = (BLOCK // 1000 * 3, 2, 500)
 
 
 @dtypes
-def test_output_in_place_elsewhere_and_new_is_the_same(dtype, rng):
+def test_output_in_place_elsewhere_and_new_is_the_same(kernel, dtype, rng):
     x, dy, scale, shift = draw(rng, dtype, SEVERAL_BLOCKS)
     before = x.copy(), dy.copy()
     y, _, _ = kernel.forward(x, EPS, scale, shift)
@@ -337,13 +359,13 @@ def test_output_in_place_elsewhere_and_new_is_the_same(dtype, rng):
     assert_array_equal(x, y)
 
 
-def test_a_rescaled_row_in_place(rng):
+def test_a_rescaled_row_in_place(kernel, rng):
     x = (1e30 * rng.standard_normal((3, 100))).astype(np.float32)
     y, _, _ = kernel.forward(x, EPS)
     assert_array_equal(kernel.forward(x, EPS, out=x)[0], y)
 
 
-def test_callers_in_several_threads_do_not_disturb_each_other(rng):
+def test_callers_in_several_threads_do_not_disturb_each_other(kernel, rng):
     inputs = [draw(rng, np.float32, SEVERAL_BLOCKS)[:3] for _ in range(4)]
     alone = [kernel.backward(dy, x, EPS, scale) for x, dy, scale in inputs]
     with ThreadPoolExecutor(4) as pool:
@@ -374,7 +396,7 @@ def test_where_no_thread_can_be_started_nothing_misses_one():
     subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
 
 
-def test_numpy_settings_are_left_as_they_were(rng):
+def test_numpy_settings_are_left_as_they_were(kernel, rng):
     x, dy, scale, _ = draw(rng, np.float32, SEVERAL_BLOCKS)
     before = np.getbufsize(), np.geterr()
     kernel.forward(x, EPS)
