@@ -299,7 +299,9 @@ class Bench:
         rows, channels = some_rows(x), gamma.shape[0]
         lines = [r % channels for r in rows]
         exact, _, _ = reference.forward(
-            as_sets(take(x, rows)), 1e-5, *(a.get().astype(np.float64)[lines] for a in (gamma, beta))
+            as_sets(take(x, rows)),
+            1e-5,
+            *(a.get().astype(np.float64)[lines] for a in (gamma, beta)),
         )
         check("forward", take(y, rows), exact[0, :, 0], x.dtype.name)
         if self.cp.isnan(y).any():

@@ -1,8 +1,12 @@
 """Reference kernels of the Instance Normalization book.
 
 The family, forward and backward, is in `instnorm.norms`; the arithmetic under it in
-`instnorm.rows`; the checks that grade the exercises in `instnorm_checks`.
+`instnorm.rows`; what applications add in modules of their own (`instnorm.style`,
+`instnorm.whitening`, ...), which are loaded when first asked for. `instnorm.torch` is the bridge
+to PyTorch. The checks that grade the exercises are `instnorm_checks`.
 """
+
+from importlib import import_module, metadata
 
 from .norms import (
     batch_norm,
@@ -13,6 +17,16 @@ from .norms import (
     instance_norm_backward,
     layer_norm,
     layer_norm_backward,
+    rms_norm,
+    rms_norm_backward,
+)
+
+_MODULES = frozenset(
+    (
+        *("contrast", "demodulation", "depth", "divisive", "family", "geometry"),
+        *("identifiability", "mixtures", "photometric", "planes", "series", "style", "torch"),
+        *("tuning", "variance", "white_balance", "whitening"),
+    )
 )
 
 __all__ = [
@@ -24,4 +38,21 @@ __all__ = [
     "instance_norm_backward",
     "layer_norm",
     "layer_norm_backward",
+    "rms_norm",
+    "rms_norm_backward",
 ]
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name == "__version__":
+        try:
+            return metadata.version("instnorm")
+        except metadata.PackageNotFoundError:  # imported from a folder, as in a browser
+            return "0+unknown"
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_MODULES, "__version__"})

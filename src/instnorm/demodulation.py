@@ -43,5 +43,10 @@ def demodulate(weight, style, *, eps=1e-8):
         )
     factors = style.astype("float64").reshape(len(style), 1, inputs, *(1,) * kernel)
     scaled = factors * weight.astype("float64")
-    power = (scaled**2).sum(axis=tuple(range(2, scaled.ndim)), keepdims=True)
-    return (scaled / (power + eps) ** 0.5).astype(weight.dtype)
+    axes = tuple(range(2, scaled.ndim))
+    # In units of the largest weight, or of sqrt(eps) if that is larger: squares stay in range.
+    unit = abs(scaled).max(axis=axes, keepdims=True, initial=eps**0.5)
+    unit = unit + (unit == 0)  # nothing to divide: weights of 0 stay 0 at eps = 0
+    scaled = scaled / unit
+    power = (scaled**2).sum(axis=axes, keepdims=True) + eps / unit / unit
+    return (scaled / (power + (power == 0)) ** 0.5).astype(weight.dtype)

@@ -48,9 +48,13 @@ def divisive_norm(drive, *, sigma, n=2.0, gamma=1.0, weights=None, axis=1):
     _check_positive("n", n)
     if not -drive.ndim <= axis < drive.ndim:
         raise ValueError(f"axis must be an axis of drive, of shape {drive.shape}; got {axis}")
-    # In units of sigma, so that a power of large numbers does not overflow before it is divided.
-    power = (drive.astype("float64") / sigma) ** n
-    return (gamma * power / (1 + _pool(power, weights, axis))).astype(drive.dtype)
+    # In units of sigma, and of the largest drive of a pool if that is larger, so that a power of
+    # large numbers does not overflow before it is divided.
+    xp = rows.array_module(drive)
+    ratio = drive.astype("float64") / sigma
+    unit = xp.maximum(ratio.max(axis, keepdims=True, initial=1.0), 1.0)
+    power = (ratio / unit) ** n
+    return (gamma * power / (unit**-n + _pool(power, weights, axis))).astype(drive.dtype)
 
 
 def naka_rushton(c, *, c50, n=2.0, r_max=1.0):

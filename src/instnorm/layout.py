@@ -47,7 +47,9 @@ class Layout:
 
     def lines(self, parameter):
         """(C,) -> (G, K) or (G, 1): a number for each channel of each set."""
-        return None if parameter is None else parameter.reshape(self.num_groups, -1)
+        if parameter is None:
+            return None
+        return parameter.reshape(self.num_groups, parameter.size // max(1, self.num_groups))
 
     def apply(self, kernel, out=None):
         """What kernel(sets, into) makes of the sets of x, as an array like x, or in `out`.

@@ -65,7 +65,8 @@ def photometric_stereo(images, lights):
     Raises
     ------
     TypeError : an array does not hold floating-point numbers
-    ValueError : a shape does not fit, or the lights lie in one plane (so fewer than 3 never do)
+    ValueError : a shape does not fit, a light is not finite, or the lights lie in one plane (so
+        fewer than 3 never do)
     """
     _check_images(images)
     _check_lights(lights)
@@ -75,6 +76,8 @@ def photometric_stereo(images, lights):
         )
     xp = rows.array_module(images)
     directions = lights.astype("float64")
+    if not xp.isfinite(directions).all():
+        raise ValueError("lights must be finite; they hold NaN or infinity")
     rank = int(xp.linalg.matrix_rank(directions))
     if rank < 3:
         raise ValueError(

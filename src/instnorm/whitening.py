@@ -7,6 +7,8 @@ rotation of a white result is white as well; each method below is one choice of 
 All of it is computed in float64.
 """
 
+import math
+
 from . import rows
 from .arguments import check_activations, check_eps, check_floating, check_per_channel
 from .style import check_style
@@ -42,9 +44,14 @@ def whiten(x, method="zca", *, eps=0.0):
     ValueError : x is not a (C, M) matrix, the method is unknown, eps is negative, or Σ + eps·I is
         singular
     """
-    _, centred, covariance = _moments("x", x, eps)
+    _check_matrix("x", x, 2)
+    eps = check_eps(eps)
+    # Over a power of two about as large as x, so that its squares stay in range.
+    size = float(max(abs(x).max(initial=0.0), eps**0.5))
+    unit = 2.0 ** (math.frexp(size)[1] - 1) if size and math.isfinite(size) else 1.0
+    _, centred, covariance = _moments("x", x.astype("float64") / unit, eps / unit / unit)
     w = whitening_matrix(covariance, method)
-    return (w @ centred).astype(x.dtype), w
+    return (w @ centred).astype(x.dtype), w / unit
 
 
 def whitening_matrix(covariance, method="zca"):
@@ -169,8 +176,8 @@ def _moments(name, x, eps):
     _check_matrix(name, x, 2)
     eps = check_eps(eps)
     xp = rows.array_module(x)
-    xhat, mean, var = rows.forward(x.astype("float64"), 0.0)
-    centred = xhat * xp.sqrt(var)[:, None]
+    xhat, mean, var = rows.forward(x.astype("float64")[None, :, None], 0.0)
+    mean, centred = mean[0], xhat[0, :, 0] * xp.sqrt(var[0])[:, None]
     return mean, centred, centred @ centred.T / x.shape[1] + eps * xp.eye(len(x))
 
 
