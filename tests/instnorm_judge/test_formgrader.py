@@ -149,7 +149,8 @@ class Instructor:
         self.page.add_init_script(
             "window.HARMED = () => { window.harmed = true; fetch('/HARMED'); }"
         )
-        self.page.on("dialog", lambda dialog: dialog.dismiss())
+        # JupyterLab asks whether it may be left.
+        self.page.on("dialog", lambda dialog: dialog.accept())
 
     def route(self, route):
         self.asked.append(route.request.url)
