@@ -173,6 +173,8 @@ SWAPPED_COMPARISONS = {
     ast.NotEq: [ast.Eq],
 }
 ORDER_MATTERS = ast.Sub | ast.Div | ast.Pow | ast.MatMult
+# Calls whose two arguments may be exchanged.
+SYMMETRIC = {"maximum", "minimum", "max", "min", "hypot", "swapaxes", "range", "isinstance"}
 
 
 def _instead(node, parameters):
@@ -195,6 +197,8 @@ def _instead(node, parameters):
             yield node.left
             if not isinstance(node.op, ast.Pow | ast.Mod):
                 yield node.right
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int())):
+            yield from map(ast.Constant, (0, -1 - node.operand.value))
         case ast.UnaryOp(op=ast.USub()):
             yield node.operand
         case ast.Compare(ops=[op]):
@@ -242,7 +246,7 @@ def _other_calls(node):
     for k in range(len(node.keywords)):
         if node.keywords[k].arg not in ("strict", "keepdims", "keepdim"):
             yield ast.Call(function, node.args, node.keywords[:k] + node.keywords[k + 1 :])
-    if len(node.args) == 2 and name not in ("range", "isinstance"):
+    if len(node.args) == 2 and name not in SYMMETRIC:
         yield ast.Call(function, node.args[::-1], node.keywords)
     if len(node.args) > 1:
         yield ast.Call(function, node.args[:-1], node.keywords)
@@ -273,7 +277,10 @@ def in_the_source(source):
     seen = set()
     for d, definition in enumerate(source.definitions):
         whole = ast.unparse(definition)
+        hands_off = _left_alone(definition, definition.name == source.function_name)
         for k, node in enumerate(ast.walk(definition)):
+            if id(node) in hands_off:
+                continue
             for other in _instead(node, _parameters_around(definition, node)):
                 changed = copy.deepcopy(definition)
                 if not _replace(changed, list(ast.walk(changed))[k], copy.deepcopy(other)):
@@ -288,6 +295,24 @@ def in_the_source(source):
                 except Exception:  # no program any more
                     continue
                 yield Slip(source.name, _difference(whole, text), function)
+
+
+def _left_alone(definition, is_the_answer):
+    """What is not a matter of right and wrong: messages, `strict=`, the sign of a number's node.
+
+    Nor are the defaults of helpers: an answer states what it calls them with.
+    """
+    found = set()
+    for node in ast.walk(definition):
+        if isinstance(node, ast.JoinedStr):
+            found |= {id(n) for n in ast.walk(node)}
+        if isinstance(node, ast.keyword) and node.arg == "strict":
+            found.add(id(node.value))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
+            found.add(id(node.operand))
+        if isinstance(node, ast.FunctionDef) and not (is_the_answer and node is definition):
+            found |= {id(default) for default in node.args.defaults}
+    return found
 
 
 def _parameters_around(definition, node):
@@ -343,8 +368,10 @@ def around(exercise):
 
         return answer
 
+    plain = sources(exercise)[0].build()
+
     def single(*arguments):
-        return _each(right(*map(_single, arguments)), lambda a: a.astype(np.float64))
+        return _each(plain(*map(_single, arguments)), lambda a: np.asarray(a, np.float64))
 
     def first_alone(*arguments):
         first = arguments[0]
