@@ -98,6 +98,11 @@ def with_gamma(rng, x):
     return upstream(rng, x, rng.uniform(1.5, 3, x.shape[1]) * rng.choice([-1, 1], x.shape[1]))
 
 
+def contrasted(rng, shape=None):
+    """Planes of ordinary size, each with its own mean and spread."""
+    return counts(rng, shape or some_shape(rng)) / 4e3
+
+
 def picture(rng, *leading):
     """Shuffled planes (*leading, H, W): pooling their statistics would change nothing."""
     shape = some_shape(rng)

@@ -46,9 +46,9 @@ def spread_about_zero(x, eps=1e-5, axes=(-2, -1)):
     return (x - x.mean(axes, keepdims=True)) / np.sqrt(square + eps)
 
 
-def one_pass(x, eps=1e-5):
-    mean = x.mean((-2, -1), keepdims=True)
-    var = np.mean(x * x, (-2, -1), keepdims=True) - mean**2
+def one_pass(x, eps=1e-5, axes=(-2, -1)):
+    mean = x.mean(axes, keepdims=True)
+    var = np.mean(x * x, axes, keepdims=True) - mean**2
     return (x - mean) / np.sqrt(np.maximum(var, 0) + eps)
 
 

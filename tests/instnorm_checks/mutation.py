@@ -53,7 +53,8 @@ class Fate:
 
     @property
     def depends_on_the_seed(self):
-        return len(set(self.hidden)) > 1
+        """Slips into single precision are wrong by about the tolerance: there rounding decides."""
+        return len(set(self.hidden)) > 1 and "single precision" not in self.slip.change
 
     @property
     def only_hidden_cases_tell(self):

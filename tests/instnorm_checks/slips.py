@@ -217,7 +217,7 @@ def _instead(node, parameters):
             yield node.orelse
         case ast.Name(ctx=ast.Load()) if node.id in parameters:
             for other in parameters:
-                if other != node.id:
+                if other != node.id and parameters[other] == parameters[node.id]:
                     yield ast.Name(other, ast.Load())
         case ast.AugAssign():
             for kind, other in SWAPPED_OPERATORS.items():
@@ -244,7 +244,7 @@ def _other_calls(node):
     if name in DROPPABLE and node.args:
         yield node.args[0]
     for k in range(len(node.keywords)):
-        if node.keywords[k].arg not in ("strict", "keepdims", "keepdim"):
+        if node.keywords[k].arg not in ("strict", "keepdims", "keepdim", "out", "rcond"):
             yield ast.Call(function, node.args, node.keywords[:k] + node.keywords[k + 1 :])
     if len(node.args) == 2 and name not in SYMMETRIC:
         yield ast.Call(function, node.args[::-1], node.keywords)
@@ -272,16 +272,18 @@ def _other_tuples(node):
             yield ast.Tuple(elements, ast.Load())
 
 
-def in_the_source(source):
+def in_the_source(source, exercise):
     """One slip at each place of the source, and of each kind that fits there."""
-    seen = set()
+    seen, kinds = set(), _kinds(exercise)
     for d, definition in enumerate(source.definitions):
         whole = ast.unparse(definition)
         hands_off = _left_alone(definition, definition.name == source.function_name)
         for k, node in enumerate(ast.walk(definition)):
             if id(node) in hands_off:
                 continue
-            for other in _instead(node, _parameters_around(definition, node)):
+            names = _parameters_around(definition, node)
+            parameters = {name: kinds[name] for name in names if name in kinds}
+            for other in _instead(node, parameters):
                 changed = copy.deepcopy(definition)
                 if not _replace(changed, list(ast.walk(changed))[k], copy.deepcopy(other)):
                     continue
@@ -313,6 +315,16 @@ def _left_alone(definition, is_the_answer):
         if isinstance(node, ast.FunctionDef) and not (is_the_answer and node is definition):
             found |= {id(default) for default in node.args.defaults}
     return found
+
+
+def _kinds(exercise):
+    """Argument -> its kind: only arguments of one kind are taken for each other."""
+    kinds = {}
+    for aspect in exercise.aspects:
+        for arguments in aspect.public:
+            for name, value in arguments.items():
+                kinds[name] = f"{np.ndim(value)} axes" if np.ndim(value) else type(value)
+    return kinds
 
 
 def _parameters_around(definition, node):
@@ -411,7 +423,7 @@ def slips(exercise):
     for source in sources(exercise):
         if len(made) >= ENOUGH:
             break
-        made += in_the_source(source)
+        made += in_the_source(source, exercise)
     return made
 
 

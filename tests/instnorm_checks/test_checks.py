@@ -314,7 +314,7 @@ def test_single_precision_inside_is_noticed(seed):
 
 @each_seed
 @each_exercise
-def test_misconceptions_stay_a_factor_of_ten_above_it(name, seed):
+def test_misconceptions_stay_a_factor_of_two_above_it(name, seed):
     for wrong in EXERCISES[name].misconceptions:
         examination = examine(EXERCISES[name], wrong.implementation, seed)
         for aspect in examination.exercise.aspects:
@@ -325,7 +325,7 @@ def test_misconceptions_stay_a_factor_of_ten_above_it(name, seed):
                 if any(theirs.dtype != right.dtype for theirs, right in parts):
                     continue
                 if all(theirs.shape == right.shape for theirs, right in parts):
-                    assert not max(distance(*pair) for pair in parts) < 10, wrong.name
+                    assert not max(distance(*pair) for pair in parts) < 2, wrong.name
 
 
 # --- Cases ----------------------------------------------------------------------------------------

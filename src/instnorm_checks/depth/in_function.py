@@ -13,7 +13,7 @@ from instnorm.norms import (
     layer_norm_backward,
 )
 
-from ..cases import counts, picture, shuffled, some_shape, with_gamma
+from ..cases import contrasted, picture, shuffled, with_gamma
 from ..engine.compare import agree
 from ..engine.exercise import Aspect, Exercise, Misconception, Property
 from ..invariance.in_backward import BACKWARD
@@ -21,6 +21,7 @@ from ..wrong import (
     backward_by,
     beside,
     eps_beside_differentiated,
+    fixed_eps,
     hats,
     per_channel,
     right_dx,
@@ -91,7 +92,7 @@ def faint_planes(rng):
 
 def own_planes(rng):
     """Planes with a mean and a spread of their own."""
-    return forth_and_back(rng, counts(rng, some_shape(rng)) / 4e3)
+    return forth_and_back(rng, contrasted(rng))
 
 
 def dx_sums_to_nothing(run, arguments):
@@ -111,6 +112,13 @@ EVEN_PLANE = {
     "dy": np.array([[[[1.0, -2.0], [3.0, 0.5]]]]),
     "eps": 0.0,
 }
+
+
+def small(arguments):
+    """The same with less contrast, where the smallest eps would show."""
+    return {**arguments, "x": arguments["x"] / 64}
+
+
 TWO_IMAGES = forth_and_back(
     np.random.default_rng(25), 0.3 + 1.7 * shuffled(np.random.default_rng(26), (2, 3, 4, 5))
 )
@@ -120,15 +128,15 @@ FUNCTION_ASPECTS = (
         "forward",
         1,
         "y: instance norm with gamma and beta.",
-        public=(EVEN_PLANE, own_planes(np.random.default_rng(27))),
+        public=(EVEN_PLANE, own_planes(np.random.default_rng(27)), small(EVEN_PLANE)),
         hidden=lambda rng: [own_planes(rng) for _ in range(3)],
     ),
     Aspect(
         "dx",
         2,
         "dx: the gradient at x, by all the ways that lead from x to y.",
-        public=(TWO_IMAGES,),
-        hidden=lambda rng: [forth_and_back(rng, picture(rng)) for _ in range(3)],
+        public=(own_planes(np.random.default_rng(28)), small(TWO_IMAGES)),
+        hidden=lambda rng: [own_planes(rng) for _ in range(3)],
         judges=(1,),
     ),
     Aspect(
@@ -206,6 +214,19 @@ FUNCTION = Exercise(
             "Your layer does not depend on eps, neither forth nor back.",
             function_by(standardised_by(scale=without_eps), backward_by(scale=without_eps)),
             ("eps",),
+        ),
+        Misconception(
+            "ignores-the-eps-argument",
+            "Your layer has eps = 1e-5 forth and back, whatever the caller asks for. Is the "
+            "number written out somewhere in your functions?",
+            function_by(standardised_by(scale=fixed_eps), backward_by(scale=fixed_eps)),
+            ("forward", "dx", "dgamma", "eps", "array"),
+        ),
+        Misconception(
+            "forgets-beta",
+            "Your forward leaves out beta.",
+            function_by(lambda x, gamma, beta, eps: instance_norm(x, gamma, eps=eps)),
+            ("forward", "array"),
         ),
         Misconception(
             "forgets-gamma-and-beta",

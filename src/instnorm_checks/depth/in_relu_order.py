@@ -59,6 +59,10 @@ def by_what_went_in(z, norm, affine):
     return affine((relu(z) - plane_mean(z)) / z.std((2, 3), keepdims=True))
 
 
+def both_without_beta(z, gamma, beta, eps=1e-5):
+    return in_relu_order(z, gamma, np.zeros_like(beta), eps)
+
+
 def clips_in_place(z, gamma, beta, eps=1e-5):
     result = in_relu_order(z, gamma, beta, eps)
     z[z < 0] = 0
@@ -238,6 +242,13 @@ ORDER = Exercise(
             FIRST,
         ),
         Misconception(
+            "second-from-the-first",
+            "Your second result is made from the first: normalised, cut, and normalised again. "
+            "The second order starts from z too.",
+            both_by(second=lambda z, norm, affine: affine(norm(right_first(z, norm, affine)))),
+            (*SECOND, "dead"),
+        ),
+        Misconception(
             "clipped-again",
             "Your second result is cut at 0 once more at its end. The norm comes last there, and "
             "what it makes negative stays negative.",
@@ -277,6 +288,12 @@ ORDER = Exercise(
             "Your second result applies gamma and beta before the norm, which takes both away "
             "again, but for the sign of gamma.",
             both_by(second=lambda z, norm, affine: norm(affine(relu(z)))),
+            ("affine", "dead"),
+        ),
+        Misconception(
+            "forgets-beta",
+            "Your results have gamma in them, and no beta.",
+            both_without_beta,
             ("affine", "dead"),
         ),
         Misconception(

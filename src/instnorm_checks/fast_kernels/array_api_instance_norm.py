@@ -9,8 +9,16 @@ from instnorm.norms import instance_norm
 from ..cases import BATCH, counts, plain, some_shape
 from ..engine.exercise import ALL, Aspect, Exercise, Misconception
 from ..properties import IMAGE_PROPERTIES
-from ..the_algorithm.instance_norm import EPS
-from ..wrong import beside, scale_only, standardise, variance_itself
+from ..the_algorithm.instance_norm import EPS, LARGE_OFFSET
+from ..wrong import (
+    beside,
+    fixed_eps,
+    one_pass,
+    only_rescaled,
+    scale_only,
+    standardise,
+    variance_itself,
+)
 from .blocked_instance_norm import AFFINE
 
 
@@ -51,7 +59,7 @@ def chequered(rng, dtype):
     """A picture of this dtype that every right program standardises to exactly ±1, at eps = 0."""
     n, c, h, w = (2 * int(size) for size in rng.choice(np.arange(1, 5), 4, replace=False))
     signs = np.where(np.add.outer(np.arange(h), np.arange(w)) % 2, 1.0, -1.0)
-    level, contrast = 2.0 ** rng.integers(3, 6), rng.choice([0.5, 2.0, 4.0])
+    level, contrast = 2.0 ** rng.integers(3, 6), rng.choice([0.25, 0.5, 1.0])
     x = np.broadcast_to(level + contrast * signs, (n, c, h, w))
     affine = np.ones(c), np.zeros(c)
     x, gamma, beta = (a.astype(dtype) for a in (x, *affine))
@@ -74,7 +82,7 @@ LINE = np.array([[[1000.0, 3000.0, 4000.0, 8000.0], [6000.0, 8000.0, 14000.0, 90
 PORTABLE_ASPECTS = (
     Aspect(
         "every-plane",
-        2,
+        1,
         "Each channel of each image is standardised by itself, with the standard's functions.",
         public=(plain({"x": BATCH}),),
         hidden=lambda rng: [plain({"x": counts(rng, some_shape(rng))}) for _ in range(4)],
@@ -88,6 +96,7 @@ PORTABLE_ASPECTS = (
     ),
     AFFINE,
     EPS,
+    LARGE_OFFSET,
     Aspect(
         "dtype",
         2,
@@ -177,6 +186,19 @@ PORTABLE = Exercise(
             eps_of=lambda eps: 0.0,
         ),
         not_portable(
+            "ignores-the-eps-argument",
+            "Your output is what you get with eps = 1e-5 whatever the caller asks for. Is the "
+            "number written out somewhere in your function?",
+            ("eps", "dtype"),
+            standardise=partial(standardise, scale=fixed_eps),
+        ),
+        not_portable(
+            "forgets-beta",
+            "Your output is what you get when gamma multiplies and beta is not added.",
+            ("affine",),
+            apply=lambda y, gamma, beta: gamma * y,
+        ),
+        not_portable(
             "forgets-gamma-and-beta",
             "Your output is the standardised picture itself: gamma and beta have no effect on it.",
             ("affine",),
@@ -203,6 +225,16 @@ PORTABLE = Exercise(
             "an integer array does not exist, because nobody agrees on its dtype.",
             ("dtype",),
             floating=False,
+        ),
+        Misconception(
+            "one-pass-variance",
+            "Your output loses its digits when the mean is much larger than the spread. That is "
+            "what happens when the variance is computed as mean(x²) - mean(x)²: two huge, nearly "
+            "equal numbers, whose difference is all rounding error. Which form subtracts before "
+            "it squares?",
+            portable(standardise=one_pass),
+            ("large-offset",),
+            resembles=only_rescaled,
         ),
         Misconception(
             "in-place",

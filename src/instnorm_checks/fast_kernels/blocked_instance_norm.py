@@ -15,6 +15,7 @@ from ..wrong import (
     affine,
     affine_by,
     beside,
+    fixed_eps,
     one_pass,
     only_rescaled,
     per_channel,
@@ -203,6 +204,19 @@ BLOCKED = Exercise(
             partial(standardise, scale=without_eps),
             "Your output is what you get with eps = 0: a faint plane is blown up too far, and a "
             "flat one becomes 0 / 0.",
+            ("eps",),
+        ),
+        Misconception(
+            "forgets-beta",
+            "Your output is what you get when gamma multiplies and beta is not added.",
+            by_planes(affine_by(lambda y, gamma, beta: per_channel(gamma) * y)),
+            ("affine",),
+        ),
+        Misconception(
+            "ignores-the-eps-argument",
+            "Your output is what you get with eps = 1e-5 whatever the caller asks for. Is the "
+            "number written out somewhere in your function?",
+            by_planes(affine(partial(standardise, scale=fixed_eps))),
             ("eps",),
         ),
         Misconception(

@@ -18,8 +18,8 @@ def after(past, block):
 
 
 def some_rows(rng, rows, columns):
-    """Camera counts: each row has its own brightness and its own contrast."""
-    level, spread = rng.uniform(8e3, 3e4, (rows, 1)), rng.uniform(2e3, 6e3, (rows, 1))
+    """Each row has its own brightness and its own contrast."""
+    level, spread = rng.uniform(8, 30, (rows, 1)), rng.uniform(2, 6, (rows, 1))
     return level + spread * rng.standard_normal((rows, columns))
 
 
@@ -41,7 +41,7 @@ def first_rows(rng):
 def alike(rng, level):
     """Past and block have one mean and one variance: the same values, in an order of their own."""
     rows, size, _ = sizes(rng)
-    spread = rng.uniform(2e3, 6e3)
+    spread = rng.uniform(2, 6)
     values = rng.standard_normal(size)
     values = level * spread + spread * (values - values.mean())
     return after(*(rng.permuted(np.tile(values, (rows, 1)), axis=1) for _ in range(2)))
@@ -61,6 +61,11 @@ def merging(
         return mean + share(count, size) * apart, squares + squares_of(block) + between
 
     return answer
+
+
+def updates_the_mean_too_early(mean, squares, count, block):
+    mean, _ = merge_moments(mean, squares, count, block)
+    return mean, merging()(mean, squares, count, block)[1]
 
 
 def returns_the_variance(mean, squares, count, block):
@@ -93,9 +98,9 @@ def squares_ignore_brightness(run, arguments):
     return agree(run(mean=mean + shift, block=block + shift)[1], run()[1])
 
 
-PAST = np.array([[1000.0, 3000.0], [5000.0, 9000.0]])
-NEXT = np.array([[6000.0, 8000.0, 14000.0, 4000.0], [1000.0, 1000.0, 3000.0, 11000.0]])
-ALIKE = np.array([[6000.0, 8000.0, 14000.0, 4000.0], [4000.0, 14000.0, 6000.0, 8000.0]])
+PAST = np.array([[1.0, 3.0], [5.0, 9.0]])
+NEXT = np.array([[6.0, 8.0, 14.0, 4.0], [1.0, 1.0, 3.0, 11.0]])
+ALIKE = np.array([[6.0, 8.0, 14.0, 4.0], [4.0, 14.0, 6.0, 8.0]])
 TURNED = ALIKE[:, ::-1]
 
 MERGING_ASPECTS = (
@@ -126,7 +131,7 @@ MERGING_ASPECTS = (
         "large-offset",
         1,
         "A mean a million times the spread costs no digits.",
-        public=(after(3.7e9 + 1.1 * ALIKE, 3.7e9 + 1.1 * TURNED),),
+        public=(after(3.7e6 + 1.1 * ALIKE, 3.7e6 + 1.1 * TURNED),),
         hidden=lambda rng: [alike(rng, rng.uniform(1e6, 2e6)) for _ in range(3)],
         judges=(1,),
     ),
@@ -165,6 +170,14 @@ MERGING = Exercise(
             ("first-block", "mean"),
         ),
         Misconception(
+            "shares-exchanged",
+            "Your mean gives each side the weight of the other: the past that of the block, and "
+            "the block that of the past. Where nothing came before, the block should decide "
+            "alone.",
+            merging(share=lambda count, size: count / (count + size)),
+            ("first-block", "mean"),
+        ),
+        Misconception(
             "forgets-the-past",
             "Your result is what the block alone would give. What came before is in count, mean "
             "and squares, and nowhere else.",
@@ -192,6 +205,14 @@ MERGING = Exercise(
             "as they are. But those are deviations from the old mean; they grow too when the mean "
             "moves away from it.",
             merging(weight=lambda count, size: size * (count / (count + size)) ** 2),
+            ("squares",),
+        ),
+        Misconception(
+            "mean-updated-too-early",
+            "Your squares take the distance of the block's mean from the new mean, which is your "
+            "first result. What counts is how far apart the two means were before: keep the old "
+            "one until you have used it.",
+            updates_the_mean_too_early,
             ("squares",),
         ),
         Misconception(

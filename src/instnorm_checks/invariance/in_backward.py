@@ -6,7 +6,7 @@ import numpy as np
 
 from instnorm.norms import batch_norm_backward, instance_norm_backward, layer_norm_backward
 
-from ..cases import picture, shuffled, upstream, with_gamma
+from ..cases import contrasted, picture, shuffled, upstream, with_gamma
 from ..engine.compare import agree
 from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 from ..wrong import (
@@ -14,6 +14,7 @@ from ..wrong import (
     backward_by,
     beside,
     eps_beside_differentiated,
+    fixed_eps,
     hats,
     per_channel,
     plane_mean,
@@ -81,6 +82,7 @@ BY_HAND = {"dy": UPSTREAM[None, None], "x": EVEN_PLANE[None, None], "gamma": np.
 BATCH = with_gamma(
     np.random.default_rng(5), 0.3 + 1.7 * shuffled(np.random.default_rng(4), (2, 3, 4, 5))
 )
+OWN = with_gamma(np.random.default_rng(7), contrasted(np.random.default_rng(8), (2, 3, 4, 5)))
 ONE_CHANNEL = upstream(np.random.default_rng(6), PUZZLE.reshape(1, 1, 2, 3) / 10)
 
 BACKWARD_ASPECTS = (
@@ -88,15 +90,15 @@ BACKWARD_ASPECTS = (
         "one-plane",
         1,
         "dx for a single plane, with gamma = 1 and eps = 0.",
-        public=({**BY_HAND, "eps": 0.0}, ONE_CHANNEL),
+        public=({**BY_HAND, "eps": 0.0}, ONE_CHANNEL, {**ONE_CHANNEL, "x": ONE_CHANNEL["x"] / 16}),
         hidden=lambda rng: [upstream(rng, picture(rng, 1, 1)) for _ in range(3)],
     ),
     Aspect(
         "every-plane",
         2,
         "dx for a batch: each plane by itself, with the gamma of its channel.",
-        public=(BATCH,),
-        hidden=lambda rng: [with_gamma(rng, picture(rng)) for _ in range(3)],
+        public=(OWN, {**OWN, "x": OWN["x"] / 64}),
+        hidden=lambda rng: [with_gamma(rng, contrasted(rng)) for _ in range(3)],
     ),
     Aspect(
         "dgamma",
@@ -185,6 +187,16 @@ BACKWARD = Exercise(
             "Your dx adds the term with x̂ where it should be subtracted.",
             backward_by(
                 lambda g, x_hat, s: (g - plane_mean(g) + x_hat * plane_mean(g * x_hat)) / s
+            ),
+            DX,
+        ),
+        Misconception(
+            "projection-twice",
+            "Your dx takes away twice as much along x̂ as it should. The variance does grow by 2 "
+            "(x - mean) / m when a pixel is pushed; but s is its root, and the root halves that "
+            "again.",
+            backward_by(
+                lambda g, x_hat, s: (g - plane_mean(g) - 2 * x_hat * plane_mean(g * x_hat)) / s
             ),
             DX,
         ),
@@ -311,6 +323,13 @@ BACKWARD = Exercise(
             "std + eps. Instance norm adds eps to something else, one step earlier.",
             eps_beside_differentiated,
             ("eps",),
+        ),
+        Misconception(
+            "ignores-the-eps-argument",
+            "Your gradients are those for eps = 1e-5, whatever the caller asks for. Is the number "
+            "written out somewhere in your function?",
+            backward_by(scale=fixed_eps),
+            STATISTICS,
         ),
         Misconception(
             "forgets-eps",

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from instnorm.geometry import output_constraints
+from instnorm.geometry import instance_norm_jacobian, output_constraints
 
 from ..engine.compare import agree
 from ..engine.exercise import Aspect, Exercise, Misconception, Property
@@ -30,6 +30,17 @@ def constraints_by(output=None, count=None):
 def outputs(x, eps, axes=-1, scale=root, ddof=0):
     d = x - x.mean(axes, keepdims=True)
     return d / scale(x.var(axes, keepdims=True, ddof=ddof), eps)
+
+
+def singular_values_above(threshold):
+    """An answer whose rank counts singular values by a fixed size."""
+
+    def answer(x, eps):
+        total, sqnorm, _ = output_constraints(x, eps)
+        values = (np.linalg.svd(instance_norm_jacobian(row, eps), compute_uv=False) for row in x)
+        return total, sqnorm, np.array([np.sum(v > threshold) for v in values], float)
+
+    return answer
 
 
 def sqnorm_by(change):
@@ -70,7 +81,7 @@ def constraints_ignore_units(run, arguments):
 
 NORMS = ("sum-and-norm", "norm-with-eps", "array")
 RANKS = ("rank", "rank-with-eps", "array")
-PRINTS = np.stack([PUZZLE, PUZZLE / 2 + 20, 3 * PUZZLE[[2, 5, 0, 1, 4, 3]]])
+PRINTS = np.stack([PUZZLE, PUZZLE / 2 - 20, 3 * PUZZLE[[2, 5, 0, 1, 4, 3]]])
 
 
 def at_rest(*xs):
@@ -111,11 +122,18 @@ CONSTRAINTS_ASPECTS = (
     Aspect(
         "rank-with-eps",
         1,
-        "The rank where eps counts.",
-        public=({"x": PRINTS[:1], "eps": 5.0}, {"x": TWO[None], "eps": 1.0}),
+        "The rank where eps counts, be it much or little.",
+        public=(
+            {"x": PRINTS[:1], "eps": 5.0},
+            {"x": TWO[None], "eps": 1.0},
+            {"x": PRINTS[1:], "eps": 1e-5},
+        ),
         hidden=lambda rng: [
-            {"x": x, "eps": eps_beside(rng, x)}
-            for x in (several(rng)[:1], several(rng)[:1], pairs(rng, 1))
+            *(
+                {"x": x, "eps": eps_beside(rng, x)}
+                for x in (several(rng)[:1], several(rng)[:1], pairs(rng, 1))
+            ),
+            {"x": several(rng), "eps": 1e-5},
         ],
         judges=(2,),
     ),
@@ -163,6 +181,14 @@ CONSTRAINTS = Exercise(
             "lie, and stretch it. They can't tell apart two planes that have become one.",
             constraints_by(count=lambda m, eps: m),
             RANKS,
+        ),
+        Misconception(
+            "small-taken-for-nothing",
+            "Your rank is m - 2 where eps is small. Then one singular value is small too: it is "
+            "eps / s³. Small is not 0. What is 0 but for rounding comes out as 1e-17 or so; draw "
+            "the line there, and measure it against 1 / s, the size that the others have.",
+            singular_values_above(1e-3),
+            ("rank-with-eps",),
         ),
         Misconception(
             "both-constraints-always",
@@ -233,6 +259,13 @@ CONSTRAINTS = Exercise(
             "definition adds it to something else, one step earlier.",
             constraints_by(partial(outputs, scale=beside)),
             ("norm-with-eps",),
+        ),
+        Misconception(
+            "ignores-the-eps-argument",
+            "Your numbers are those for eps = 1e-5, whatever the caller asks for. Is the number "
+            "written out somewhere in your function?",
+            lambda x, eps: output_constraints(x, 1e-5),
+            ("sum-and-norm", "norm-with-eps", "rank", "array"),
         ),
         Misconception(
             "statistics-of-the-batch",

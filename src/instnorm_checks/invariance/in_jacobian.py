@@ -6,7 +6,7 @@ from instnorm.geometry import instance_norm_jacobian
 
 from ..engine.compare import agree
 from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
-from ..wrong import beside, root, without_eps
+from ..wrong import beside, fixed_eps, root, without_eps
 from .shared import EVEN, FLAT, PUZZLE, TWO, eps_beside, one_plane, pairs, some_length
 
 
@@ -41,6 +41,21 @@ def spread_about_zero(x, eps):
     return (np.eye(x.size) - 1 / x.size - np.outer((x - x.mean()) / s, x / s) / x.size) / s
 
 
+def by_differences(x, eps):
+    """Each column is what a small push of one pixel does, divided by the push."""
+    h = 1e-5 * max(1.0, float(np.ptp(x)))
+
+    def norm(x):
+        return (x - x.mean()) / root(x.var(), eps)
+
+    return np.stack([(norm(x + h * push) - norm(x)) / h for push in np.eye(x.size)], axis=1)
+
+
+def right_to_a_few_digits(theirs, expected):
+    near = np.abs(theirs - expected).max() <= 1e-3 * max(1.0, np.abs(expected).max())
+    return bool(near) and not agree(theirs, expected)
+
+
 def centred_in_place(x, eps):
     x -= x.mean()
     return instance_norm_jacobian(x, eps)
@@ -72,7 +87,7 @@ JACOBIAN_ASPECTS = (
         "without-eps",
         2,
         "At eps = 0: entry [i, j] says how output i changes with input j.",
-        public=({"x": EVEN, "eps": 0.0}, {"x": PUZZLE, "eps": 0.0}, {"x": TWO, "eps": 0.0}),
+        public=tuple({"x": x, "eps": 0.0} for x in (EVEN, PUZZLE, TWO, EVEN / 16)),
         hidden=lambda rng: [
             {"x": x, "eps": 0.0} for x in (one_plane(rng), one_plane(rng), pairs(rng, 1)[0])
         ],
@@ -170,6 +185,28 @@ JACOBIAN = Exercise(
             ALL,
         ),
         Misconception(
+            "inner-for-outer",
+            "Your last term subtracts one and the same number everywhere: the product of x̂ with "
+            "itself, summed up. Which pixel pushes and which output moves both matter, so this "
+            "term is a table: entry [i, j] holds x̂[i] times x̂[j].",
+            jacobian_by(lambda p, x_hat, s, d: (p - np.inner(x_hat, x_hat) / x_hat.size) / s),
+            ALL,
+        ),
+        Misconception(
+            "twice-the-spread",
+            "Your last term is twice what it should be. The variance does grow by 2 d[j] / m when "
+            "pixel j is pushed; but s is its root, and the root halves that again.",
+            jacobian_by(lambda p, x_hat, s, d: (p - 2 * np.outer(x_hat, x_hat) / x_hat.size) / s),
+            ALL,
+        ),
+        Misconception(
+            "half-the-spread",
+            "Your last term is half of what it should be. The root of the variance brings a "
+            "factor 1/2, and the square inside it a factor 2.",
+            jacobian_by(lambda p, x_hat, s, d: (p - np.outer(x_hat, x_hat) / x_hat.size / 2) / s),
+            ALL,
+        ),
+        Misconception(
             "not-divided-by-the-spread",
             "Your Jacobian lacks the factor 1 / s. A push of one count moves the output of a "
             "faint plane further than that of a contrasty one.",
@@ -220,11 +257,27 @@ JACOBIAN = Exercise(
             ("eps",),
         ),
         Misconception(
+            "ignores-the-eps-argument",
+            "Your Jacobian is the one for eps = 1e-5, whatever the caller asks for. Is the number "
+            "written out somewhere in your function?",
+            jacobian_by(scale=fixed_eps),
+            ALL,
+        ),
+        Misconception(
             "outputs-without-eps",
             "Your 1 / s holds eps, but the x̂ in your last term does not. With eps the outputs "
             "have a spread below 1. It is the same s in both places.",
             jacobian_by(hat_scale=without_eps),
             ("eps",),
+        ),
+        Misconception(
+            "comes-from-differences",
+            "Your Jacobian is right to six digits or so: it comes from differences, from pushing "
+            "each pixel a little. That is a good test of a formula, and no formula. Derive it: "
+            "along which three ways does a push reach an output?",
+            by_differences,
+            ALL,
+            right_to_a_few_digits,
         ),
         Misconception(
             "in-place",

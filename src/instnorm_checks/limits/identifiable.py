@@ -14,15 +14,18 @@ def boxes(rng, make):
     `level` is what a box says when the exposure has no influence, (D,).
     """
     exposures, numbers = int(rng.integers(3, 6)), int(rng.integers(3, 7))
-    pairs = [
-        make(rng, rng.uniform(1, 2, numbers) * rng.choice([-1, 1], numbers), (exposures, numbers))
-        for _ in range(2)
-    ]
+    pairs = [make(rng, some_level(rng, numbers), (exposures, numbers)) for _ in range(2)]
     return {"outputs": rng.permutation(np.concatenate(pairs))}
 
 
+def some_level(rng, numbers):
+    """Numbers of either sign, the largest of them above 0."""
+    level = rng.uniform(1, 2, numbers) * rng.choice([-1, 1], numbers)
+    return level * np.sign(level[np.abs(level).argmax()])
+
+
 def blind(level, shape):
-    return np.broadcast_to(level, shape)
+    return np.broadcast_to(level, shape).copy()
 
 
 def following(rng, level, shape):
@@ -33,9 +36,40 @@ def following(rng, level, shape):
 def rounded(rng, level, shape):
     """Two boxes that only round differently; the second does so in a number that should be 0."""
     noise = 1e-15 * rng.choice([-1.0, 1.0], shape)
-    noise[:2, 0] = 1e-15, -1e-15
-    nothing = level * (np.arange(level.size) > 0)
+    smallest = np.abs(level).argmin()
+    noise[:2, smallest] = 1e-15, -1e-15
+    nothing = level * (np.arange(level.size) != smallest)
     return [blind(level, shape) + noise, nothing + noise, following(rng, level, shape)]
+
+
+def small_beside_large(rng, level, shape):
+    """A change below a millionth of the box's largest number, and far above that of the others."""
+    quiet = 0.01 * blind(level / np.abs(level).max(), shape)
+    quiet[:, 0] = 1.0
+    quiet[-1, 1] += 0.7e-6
+    return [quiet, blind(level / np.abs(level).max(), shape)]
+
+
+def below_nothing(rng, level, shape):
+    """Boxes that answer with numbers below 0."""
+    return [blind(-np.abs(level), shape), following(rng, -np.abs(level), shape)]
+
+
+def barely(level, shape, where):
+    """A change of one and a half millionths, in one number or at one exposure; and none."""
+    level = level / np.abs(level).max()
+    level[:2] = 0.8, 1.0
+    box = blind(level, shape).copy()
+    box[where] += 1.5e-6
+    return [box, blind(level, shape)]
+
+
+def barely_in_one_number(rng, level, shape):
+    return barely(level, shape, np.s_[-1, 0])
+
+
+def barely_at_one_exposure(rng, level, shape):
+    return barely(level, shape, np.s_[rng.integers(1, shape[0] - 1)])
 
 
 def loud_and_quiet(rng, level, shape):
@@ -123,51 +157,56 @@ def boxes_are_independent(run, arguments):
     return agree(run(outputs=outputs)[0][:1], run()[0][:1])
 
 
-PLAIN = np.stack([blind([1.0, 2.0], (3, 2)), [[1.0, 2.0], [2.0, 4.0], [3.0, 6.0]]])
-THREE_NUMBERS = np.array([1.0, -2.0, 1.5])
+PLAIN = np.stack([blind([1.0, 2.0, 4.0], (2, 3)), [[1.0, 2.0, 4.0], [2.0, 4.0, 8.0]]])
+THREE_NUMBERS = np.array([1.0, 2.0, -1.5])
 ROUNDED = np.stack(rounded(np.random.default_rng(40), THREE_NUMBERS, (3, 3)))
+
+
+def box_of(make, shape=(3, 3)):
+    return {"outputs": np.stack(make(np.random.default_rng(41), THREE_NUMBERS, shape))}
+
 
 IDENTIFIABLE_ASPECTS = (
     Aspect(
         "rounding",
         1,
-        "A box whose numbers differ by rounding alone does not depend on the exposure.",
-        public=({"outputs": ROUNDED},),
-        hidden=lambda rng: [boxes(rng, rounded) for _ in range(3)],
+        "Differences as small as rounding makes, below a millionth of the largest number, "
+        "do not count.",
+        public=({"outputs": ROUNDED}, box_of(small_beside_large)),
+        hidden=lambda rng: [
+            *(boxes(rng, rounded) for _ in range(3)),
+            boxes(rng, small_beside_large),
+        ],
     ),
     Aspect(
         "size",
         1,
         "Changes are measured against the largest number of the same box, however small.",
-        public=tuple(
-            {"outputs": np.stack(make(np.random.default_rng(41), THREE_NUMBERS, (3, 3)))}
-            for make in (loud_and_quiet, tiny)
-        ),
-        hidden=lambda rng: [boxes(rng, make) for make in (loud_and_quiet, tiny)],
+        public=tuple(map(box_of, (loud_and_quiet, tiny, below_nothing))),
+        hidden=lambda rng: [boxes(rng, make) for make in (loud_and_quiet, tiny, below_nothing)],
     ),
     Aspect(
         "any-number",
         1,
         "One number that follows the exposure is enough.",
-        public=(
-            {"outputs": np.stack(in_one_number(np.random.default_rng(42), THREE_NUMBERS, (3, 3)))},
-        ),
-        hidden=lambda rng: [boxes(rng, in_one_number) for _ in range(3)],
+        public=(box_of(in_one_number), box_of(barely_in_one_number)),
+        hidden=lambda rng: [
+            *(boxes(rng, in_one_number) for _ in range(3)),
+            boxes(rng, barely_in_one_number),
+        ],
     ),
     Aspect(
         "any-two-exposures",
         1,
         "Some two exposures that differ are enough, whichever they are.",
         public=(
-            {
-                "outputs": np.stack(
-                    at_one_exposure(np.random.default_rng(43), THREE_NUMBERS, (4, 3))
-                )
-            },
+            box_of(at_one_exposure, (4, 3)),
+            box_of(barely_at_one_exposure, (4, 3)),
             slowly(np.random.default_rng(44)),
         ),
         hidden=lambda rng: [
             *(boxes(rng, at_one_exposure) for _ in range(3)),
+            boxes(rng, barely_at_one_exposure),
             slowly(rng),
         ],
     ),
@@ -227,6 +266,14 @@ IDENTIFIABLE = Exercise(
             "You measure the changes of every box against the largest number of all of them. One "
             "loud box then hides the quiet ones.",
             changes_by(largest_range, size=lambda outputs: np.abs(outputs).max()),
+            ("size",),
+        ),
+        Misconception(
+            "largest-without-its-size",
+            "You measure changes against the largest number as it stands, with its sign. A box "
+            "that answers with numbers below 0 has its largest near 0, or below. How large a "
+            "number is, np.abs tells.",
+            changes_by(largest_range, size=lambda outputs: outputs.max((1, 2))),
             ("size",),
         ),
         Misconception(

@@ -397,6 +397,13 @@ WHITEN = Exercise(
             ("eps",),
         ),
         Misconception(
+            "ignores-the-eps-argument",
+            "Your output is the one for eps = 1e-5, whatever the caller asks for. Is the number "
+            "written out somewhere in your function?",
+            whiten_by(of=lambda x, eps: covariance(x, 1e-5)),
+            ALL,
+        ),
+        Misconception(
             "eps-outside-the-root",
             "Your eps joins the standard deviations. It belongs to the variances, before any root "
             "is taken.",

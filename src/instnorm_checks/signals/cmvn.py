@@ -268,6 +268,13 @@ SPEECH = Exercise(
             PADDED,
         ),
         Misconception(
+            "one-frame-too-few",
+            "Your output is what you get when lengths[n] - 1 frames count. Frames are numbered "
+            "from 0: the last one is lengths[n] - 1, and it counts.",
+            by_mask(lambda x, lengths: behind(x, lengths - 1)),
+            ALL,
+        ),
+        Misconception(
             "cut-to-the-shortest",
             "Your output is what you get when all utterances are cut to the length of the "
             "shortest. Each has its own length.",

@@ -72,6 +72,11 @@ def without_centring(x, gamma, beta, eps=1e-5):
     return scaled_then_shifted(x / np.sqrt(var + eps)[..., None], gamma, beta), mean, var
 
 
+def statistics_through_the_affine(x, gamma, beta, eps=1e-5):
+    y, mean, var = revin_reference(x, gamma, beta, eps)
+    return y, mean + beta, var * gamma**2
+
+
 def from_the_last_value(x, gamma, beta, eps=1e-5):
     """As NLinear does."""
     last = x[..., -1:]
@@ -93,6 +98,8 @@ def var_is_a_square(run, arguments):
 
 WINDOWS = np.random.default_rng(4).integers(0, 65536, (2, 3, 5)).astype(float)
 
+SCALED_TALK = {"x": TALK, "gamma": np.array([2.0, -0.5]), "beta": np.array([10.0, 20.0])}
+
 REVIN_ASPECTS = (
     Aspect(
         "standardised",
@@ -106,7 +113,7 @@ REVIN_ASPECTS = (
         1,
         "Variable c is then multiplied by gamma[c], and beta[c] is added.",
         public=(
-            {"x": TALK, "gamma": np.array([2.0, -0.5]), "beta": np.array([10.0, 20.0])},
+            SCALED_TALK,
             # C = L = 4: broadcasting along the wrong axis goes unnoticed here.
             {
                 "x": in_rows(bright, np.random.default_rng(5), (2, 4, 4)),
@@ -119,11 +126,16 @@ REVIN_ASPECTS = (
         "statistics",
         2,
         "mean and var, each of shape (N, C), are those of x: what has been taken away.",
-        public=(plain(WINDOWS), plain(5e-6 * TALK)),
+        public=(
+            plain(WINDOWS),
+            plain(WINDOWS.reshape(5, 3, 2)),
+            plain(5e-6 * TALK),
+            SCALED_TALK,
+        ),
         hidden=lambda rng: [
             plain(in_rows(counts, rng, some_sizes(rng))),
             plain(1e-6 * in_rows(counts, rng, some_sizes(rng))),
-            plain(1e-6 * in_rows(counts, rng, some_sizes(rng))),
+            with_affine(rng),
         ],
         judges=(1, 2),
     ),
@@ -164,6 +176,14 @@ THERE = Exercise(
             "Your var already holds eps. The way back adds it once more. Hand back what the data "
             "had.",
             there(give=lambda x, y, mean, var, eps: (y, mean[..., 0], var[..., 0] + eps)),
+            ("statistics",),
+        ),
+        Misconception(
+            "statistics-through-the-affine",
+            "Your mean has beta in it, and your var the square of gamma. These two are applied "
+            "after x has been standardised; the way back takes them off by itself. Hand back the "
+            "mean and the variance of x.",
+            statistics_through_the_affine,
             ("statistics",),
         ),
         Misconception(
@@ -227,6 +247,12 @@ THERE = Exercise(
             "Then the forecaster still sees the level, which is what drifts.",
             without_centring,
             REVIN_Y,
+        ),
+        Misconception(
+            "forgets-beta",
+            "Your y has gamma in it, and no beta.",
+            there(rule=lambda xhat, gamma, beta: down(gamma) * xhat),
+            ("affine",),
         ),
         Misconception(
             "forgets-gamma-and-beta",

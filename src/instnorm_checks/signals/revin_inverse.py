@@ -214,6 +214,18 @@ BACK = Exercise(
             ("statistics",),
         ),
         Misconception(
+            "forgets-beta",
+            "Your output is divided by gamma, and beta is still in it.",
+            back(affine=lambda y, gamma, beta: y / down(gamma)),
+            ("affine",),
+        ),
+        Misconception(
+            "forgets-gamma",
+            "Your output has lost beta, and gamma is still in it.",
+            back(affine=lambda y, gamma, beta: y - down(beta)),
+            ("affine",),
+        ),
+        Misconception(
             "forgets-gamma-and-beta",
             "Your output is right where gamma is 1 and beta is 0. Elsewhere they are still in it.",
             back(affine=lambda y, gamma, beta: y),

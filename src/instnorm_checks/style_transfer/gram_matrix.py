@@ -156,6 +156,13 @@ GRAM = Exercise(
             ALL,
         ),
         Misconception(
+            "transposed",
+            "Your matrix has a row for each position: it is Fᵀ F, and F Fᵀ is asked for. The axis "
+            "over which a product sums disappears; let it be that of the positions.",
+            lambda x: rows(x).swapaxes(1, 2) @ rows(x) / rows(x).shape[2],
+            ALL,
+        ),
+        Misconception(
             "reshaped-not-transposed",
             "Your matrix is what you get when one of the two factors is reshaped where it should "
             "be transposed. Reshaping keeps the order of the numbers and cuts the rows elsewhere, "

@@ -8,7 +8,7 @@ from instnorm.contrast import contrast_scores
 
 from ..engine.compare import agree
 from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
-from ..wrong import beside, standardise, without_eps
+from ..wrong import beside, fixed_eps, standardise, without_eps
 
 
 def pattern(rng, m):
@@ -34,7 +34,7 @@ def gains(rng, rows):
     return 10 ** rng.uniform(-1, 1, rows)
 
 
-# Small enough not to be seen: the smallest gain whose statistics count is 0.1.
+# Small enough not to be seen: the smallest gain whose statistics count is 0.01.
 NO_EPS = 1e-12
 SMALL = np.array([1.0, -1.0, 1.0, -1.0])  # mean 0, variance 1
 RIPPLE = np.array([0.5, 0.5, 0.0, 1.0])
@@ -130,8 +130,8 @@ CONTRAST_ASPECTS = (
         public=(
             {
                 "s": SMALL,
-                "c": np.array([1.0, 0.1, 20.0]),
-                "n": np.outer([1, 0.2, 10], RIPPLE),
+                "c": np.array([1.0, 0.01, 20.0]),
+                "n": np.outer([1, 0.02, 10], RIPPLE),
                 "eps": NO_EPS,
             },
         ),
@@ -142,7 +142,7 @@ CONTRAST_ASPECTS = (
         "sign",
         1,
         "A negative gain turns the sign of normed.",
-        public=({"s": SMALL, "c": np.array([-1.0]), "n": RIPPLE[None], "eps": NO_EPS},),
+        public=({"s": SMALL, "c": np.array([-0.01]), "n": 0.01 * RIPPLE[None], "eps": NO_EPS},),
         hidden=lambda rng: [pictures(rng, -gains(rng, 1), NO_EPS) for _ in range(3)],
         judges=(1,),
     ),
@@ -162,7 +162,7 @@ CONTRAST_ASPECTS = (
         "array",
         1,
         "Right values, in two new float64 arrays (B,); no argument is changed.",
-        public=({"s": SMALL, "c": np.array([2.0]), "n": RIPPLE[None], "eps": NO_EPS},),
+        public=({"s": SMALL, "c": np.array([0.01]), "n": 0.01 * RIPPLE[None], "eps": NO_EPS},),
         hidden=lambda rng: [pictures(rng, gains(rng, 1), NO_EPS) for _ in range(2)],
         judges=(0, 1),
         strict=True,
@@ -252,6 +252,13 @@ CONTRAST = Exercise(
             "silent one becomes 0 / 0.",
             scores_by(scale=without_eps),
             ("eps",),
+        ),
+        Misconception(
+            "ignores-the-eps-argument",
+            "Your normed is what you get with eps = 1e-5 whatever the caller asks for. Is the "
+            "number written out somewhere in your function?",
+            scores_by(scale=fixed_eps),
+            NORMED_LOSES,
         ),
         Misconception(
             "sums-instead-of-means",

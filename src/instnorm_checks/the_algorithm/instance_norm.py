@@ -94,6 +94,18 @@ VECTORISED = Exercise(
     misconceptions=(
         *wrong_standardisations(ALL, affine),
         Misconception(
+            "forgets-beta",
+            "Your output is what you get when gamma multiplies and beta is not added.",
+            affine_by(lambda y, gamma, beta: per_channel(gamma) * y),
+            ("affine",),
+        ),
+        Misconception(
+            "forgets-gamma",
+            "Your output is what you get when beta is added and gamma does not multiply.",
+            affine_by(lambda y, gamma, beta: y + per_channel(beta)),
+            ("affine",),
+        ),
+        Misconception(
             "forgets-gamma-and-beta",
             "Your output is the standardised picture itself: gamma and beta have no effect on it.",
             affine_by(lambda y, gamma, beta: y),

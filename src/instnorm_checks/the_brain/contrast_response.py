@@ -109,7 +109,7 @@ CONTRAST_ASPECTS = (
         "response",
         1,
         "Without a mask: how strongly the normalised picture shows s, squared.",
-        public=({**BARE, "gamma": 1.0, "eps": 0.25},),
+        public=({**BARE, "gamma": 1.0, "eps": 0.25}, BARE),
         hidden=lambda rng: [gratings(rng, masked=False) for _ in range(3)],
     ),
     Aspect(
@@ -123,7 +123,11 @@ CONTRAST_ASPECTS = (
         "law",
         1,
         "Without a mask: the parameters r_max, c50, n of the Naka-Rushton curve.",
-        public=({**BARE, "gamma": 1.0, "eps": 0.25}, {**BARE, "gamma": 1.0, "eps": 0.09}),
+        public=(
+            {**BARE, "gamma": 1.0, "eps": 0.25},
+            {**BARE, "gamma": 1.0, "eps": 0.09},
+            BARE,
+        ),
         hidden=lambda rng: [gratings(rng, masked=False) for _ in range(3)],
         judges=(1,),
     ),
@@ -283,6 +287,13 @@ CONTRAST = Exercise(
             "swaps-the-results",
             "Your two results are in the wrong order: return response, parameters.",
             lambda *arguments: contrast_response(*arguments)[::-1],
+            ALL,
+        ),
+        Misconception(
+            "ignores-the-eps-argument",
+            "Your answer is the one for eps = 1e-5, whatever the caller asks for. Is the number "
+            "written out somewhere in your function?",
+            lambda s, mask, c, gamma=1.0, eps=1e-5: contrast_response(s, mask, c, gamma),
             ALL,
         ),
         Misconception(

@@ -86,10 +86,10 @@ def negative_drive_is_none(run, arguments):
 
 
 TWO = {
-    "drive": np.array([[1.0, 2.0], [4.0, 3.0], [2.0, 6.0]]),
+    "drive": np.array([[0.5, 2.0], [4.0, 3.0], [2.0, 6.0]]),
     "weights": np.array([[1.0, 0.5], [2.0, 1.0]]),
 }
-SIGNED = np.array([[3.0, -2.0, 1.0], [-1.0, 4.0, 2.0]])
+SIGNED = np.array([[3.0, -0.5, 1.0], [-2.0, 4.0, 2.0]])
 CIRCLE = np.array([[1.0, 0.5, 0.25], [0.75, 1.0, 0.5], [0.5, 1.5, 1.0]])
 
 DIVISIVE_ASPECTS = (
@@ -99,7 +99,7 @@ DIVISIVE_ASPECTS = (
         "A neuron with only itself in its pool: D^n / (sigma^n + D^n), half at D = sigma.",
         public=(
             {"drive": np.array([[6.0]]), "weights": np.ones((1, 1)), "sigma": 2.0},
-            {"drive": np.array([[2.0]]), "weights": np.ones((1, 1)), "sigma": 3.0, "n": 3.0},
+            {"drive": np.array([[0.5]]), "weights": np.ones((1, 1)), "sigma": 0.8, "n": 3.0},
         ),
         hidden=lambda rng: [alone(rng) for _ in range(3)],
     ),
@@ -116,10 +116,10 @@ DIVISIVE_ASPECTS = (
         "gamma multiplies the response.",
         public=(
             {
-                "drive": np.array([[6.0]]),
+                "drive": np.array([[0.5]]),
                 "weights": np.ones((1, 1)),
-                "sigma": 2.0,
-                "n": 2.0,
+                "sigma": 0.8,
+                "n": 3.0,
                 "gamma": 40.0,
             },
         ),
@@ -170,6 +170,15 @@ DIVISIVE = Exercise(
             "Your output is what you get when drives and sigma are summed first and the quotient "
             "is raised to the power n. Each drive gets its exponent before the pool is summed.",
             by_the_power_of_the_sum,
+            ALL,
+        ),
+        Misconception(
+            "ignores-n",
+            "Your output is what you get with n = 2 whatever the caller asks for. Is the exponent "
+            "written out somewhere in your function?",
+            lambda drive, weights, sigma, n=2.0, gamma=1.0: divisive_normalisation(
+                drive, weights, sigma, 2.0, gamma
+            ),
             ALL,
         ),
         Misconception(

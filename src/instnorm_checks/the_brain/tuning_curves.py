@@ -105,6 +105,7 @@ ONE = {
     "sigma": 0.5,
     "n": 3.0,
 }
+WITH_N_UNSAID = {name: value for name, value in ONE.items() if name != "n"}
 PLAID = {
     **ONE,
     "theta": np.array([[0.0, np.pi / 2], [0.0, 0.5]]),
@@ -130,7 +131,7 @@ TUNING_ASPECTS = (
         "response",
         1,
         "One grating: the drive to the n, over sigma to the n plus the mean over the population.",
-        public=(ONE,),
+        public=(ONE, WITH_N_UNSAID),
         hidden=lambda rng: [stimuli(rng, 1) for _ in range(3)],
         judges=(1,),
     ),
@@ -248,6 +249,15 @@ TUNING = Exercise(
             POOLING,
         ),
         Misconception(
+            "ignores-n",
+            "Your response is what you get with n = 2 whatever the caller asks for. Is the "
+            "exponent written out somewhere in your function?",
+            population(
+                respond=lambda d, sigma, n: d**2 / (sigma**2 + (d**2).mean(1, keepdims=True))
+            ),
+            (*POOLING, "selectivity"),
+        ),
+        Misconception(
             "power-of-the-mean",
             "Your pool is the mean drive to the power n. Each neuron's drive gets its exponent "
             "first, and then the mean is taken.",
@@ -288,6 +298,18 @@ TUNING = Exercise(
             "Your selectivity is that of the drive. The exponent sharpens the tuning: use the "
             "response.",
             population(select=lambda d, response, preferred: orientation_selectivity(d, preferred)),
+            SELECTING,
+        ),
+        Misconception(
+            "circular-variance",
+            "Your selectivity is 1 minus what is asked for. That is the circular variance: 0 for "
+            "a neuron that answers to one orientation alone. Here the choosier population has the "
+            "larger number.",
+            population(
+                select=lambda d, response, preferred: (
+                    1 - orientation_selectivity(response, preferred)
+                )
+            ),
             SELECTING,
         ),
         Misconception(

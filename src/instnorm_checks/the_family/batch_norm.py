@@ -74,6 +74,34 @@ def plane_moments(x):
     return x.mean((2, 3)), x.var((2, 3))
 
 
+def averaged_variances(x, ddof=0):
+    """The mean over all values; the variance of each plane, averaged over the images."""
+    m = x[:, 0].size
+    return x.mean(AXES["BN"]), x.var((2, 3)).mean(0) * m / (m - ddof)
+
+
+def averages_the_variances(x, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    old = running_mean, running_var
+    answer = with_memory(
+        use=lambda x, old, new, training: averaged_variances(x) if training else old,
+        remember=lambda x, old, training, momentum: (
+            moved(old, averaged_variances(x, 1), momentum) if training else old
+        ),
+    )
+    return answer(x, *old, training, momentum, eps)
+
+
+def remembers_the_output(x, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    y, *_ = batch_norm_reference(x, running_mean, running_var, training, momentum, eps)
+    new = remembered(y, (running_mean, running_var), training, momentum)
+    return y, *new
+
+
+def eps_in_memory(x, running_mean, running_var, training, momentum=0.1, eps=1e-5):
+    y, mean, var = batch_norm_reference(x, running_mean, running_var, training, momentum, eps)
+    return y, mean, var + momentum * eps * training
+
+
 def exchanges_the_variances(x, running_mean, running_var, training, momentum=0.1, eps=1e-5):
     use = with_memory(use=lambda x, old, new, training: moments_of(x, 1) if training else old)
     y, _, _ = use(x, running_mean, running_var, training, momentum, eps)
@@ -123,6 +151,20 @@ def in_both_modes(x, **rest):
     return tuple(settled(x, training, **rest) for training in (True, False))
 
 
+def faint_memory(rng):
+    """Variances near eps, and running ones too: what is learned must not hold eps."""
+    arguments = next(iter(faint_pictures(rng)))
+    channels, eps = arguments["x"].shape[1], arguments["eps"]
+    return {
+        "x": arguments["x"],
+        "running_mean": rng.uniform(-1, 1, channels),
+        "running_var": eps * rng.uniform(0.5, 2, channels),
+        "training": True,
+        "momentum": rng.uniform(0.2, 0.4),
+        "eps": eps,
+    }
+
+
 def faint_batches(rng):
     for arguments in faint_pictures(rng):
         yield from in_both_modes(**arguments)
@@ -141,22 +183,26 @@ def whatever_was_before(run, arguments):
     return not arguments["training"] or agree(later[0], run()[0])
 
 
+# Up to 2000, with a variance of some hundred thousands: two images, three channels.
+SMALL = 100.0 * np.random.default_rng(1).integers(0, 21, BATCH.shape)
 PUBLIC_RUNNING = {
-    "running_mean": np.array([30000.0, 20000.0, 40000.0]),
-    "running_var": np.array([4e8, 1e8, 2e8]),
+    "running_mean": np.array([900.0, 600.0, 1200.0]),
+    "running_var": np.array([250000.0, 160000.0, 490000.0]),
 }
 
 
-def public_batch(training, momentum=0.1, x=BATCH):
+def public_batch(training, momentum=0.1, x=SMALL):
     return {"x": x, **PUBLIC_RUNNING, "training": training, "momentum": momentum}
 
+
+MOMENTUM_UNSAID = {"x": SMALL, **PUBLIC_RUNNING, "training": True}
 
 BATCH_ASPECTS = (
     Aspect(
         "training",
         2,
         "In training, y is standardised by the moments of this batch; with one image it is IN.",
-        public=(public_batch(True), public_batch(True, x=BATCH[:1])),
+        public=(public_batch(True), public_batch(True, x=SMALL[:1])),
         hidden=lambda rng: [
             mode_of(rng, True),
             mode_of(rng, True),
@@ -167,7 +213,7 @@ BATCH_ASPECTS = (
         "running-mean",
         1,
         "In training, running_mean moves towards the batch's mean, by the fraction momentum.",
-        public=(public_batch(True), public_batch(True, 0.25)),
+        public=(public_batch(True), public_batch(True, 0.25), MOMENTUM_UNSAID),
         hidden=lambda rng: [mode_of(rng, True) for _ in range(3)],
         judges=(1,),
     ),
@@ -175,15 +221,19 @@ BATCH_ASPECTS = (
         "running-var",
         1,
         "In training, running_var moves towards the batch's unbiased variance.",
-        public=(public_batch(True), public_batch(True, 0.25)),
-        hidden=lambda rng: [mode_of(rng, True) for _ in range(3)],
+        public=(
+            public_batch(True),
+            public_batch(True, 0.25),
+            faint_memory(np.random.default_rng(12)),
+        ),
+        hidden=lambda rng: [*(mode_of(rng, True) for _ in range(3)), faint_memory(rng)],
         judges=(2,),
     ),
     Aspect(
         "eval",
         2,
         "Outside training, y is standardised by the running moments, and they stay as they are.",
-        public=(public_batch(False), public_batch(False, x=BATCH[:1])),
+        public=(public_batch(False), public_batch(False, x=SMALL[:1])),
         hidden=lambda rng: [
             mode_of(rng, False),
             mode_of(rng, False),
@@ -325,6 +375,14 @@ WITH_MEMORY = Exercise(
             ("training", "running-var", "eps", "array"),
         ),
         Misconception(
+            "eps-in-the-running-variance",
+            "Your running variance has eps in it. eps is added when a value is divided, under the "
+            "root; what is remembered is the variance itself, or the next call would add it once "
+            "more.",
+            eps_in_memory,
+            ("running-var",),
+        ),
+        Misconception(
             "counts-the-images-alone",
             "Your running variance is corrected by N / (N - 1). The mean was taken over m = N·H·W "
             "values, so the factor is m / (m - 1).",
@@ -337,6 +395,22 @@ WITH_MEMORY = Exercise(
             "units: a variance is a square.",
             remembering(deviation_for_variance),
             ("running-var",),
+        ),
+        Misconception(
+            "averages-the-variances",
+            "Your variance is the mean of the variances of single images. These are deviations "
+            "from each image's own mean; what the images' means differ among each other is "
+            "missing. Take one variance of all the channel's values, about their one mean.",
+            averages_the_variances,
+            ("training", "running-var"),
+        ),
+        Misconception(
+            "remembers-the-output",
+            "Your running moments learn from y, after it has been standardised. Its mean is "
+            "always 0 and its variance 1: nothing is to be learned from that. Take the moments of "
+            "x.",
+            remembers_the_output,
+            STATISTICS,
         ),
         Misconception(
             "instance-norm-in-training",

@@ -39,6 +39,14 @@ def grouped(split=by_groups, axes=(2, 3, 4), **change):
     return answer
 
 
+def mean_of_variances(x, num_groups, gamma, beta, eps=1e-5):
+    """The mean is that of the group; the variance is averaged over its channels."""
+    groups = by_groups(x, num_groups)
+    variance = groups.var((3, 4), keepdims=True).mean(2, keepdims=True)
+    y = (groups - groups.mean((2, 3, 4), keepdims=True)) / np.sqrt(variance + eps)
+    return per_channel(gamma) * y.reshape(x.shape) + per_channel(beta)
+
+
 def group_affine_by(rule):
     """A wrong way to apply gamma and beta to the right standardised array."""
 
@@ -226,10 +234,30 @@ GROUPS = Exercise(
             ALL,
         ),
         Misconception(
+            "averages-the-variances",
+            "Your variance is the mean of the variances of a group's channels. These are "
+            "deviations from each channel's own mean; what the means differ among each other is "
+            "missing. Take one variance of all the group's values, about their one mean.",
+            mean_of_variances,
+            ("groups", "ends"),
+        ),
+        Misconception(
             "gamma-per-group",
             "Your output is what you get when each group has one gamma and one beta. "
             "Statistics belong to groups; gamma and beta to channels, as in the whole family.",
             group_affine_by(one_pair_per_group),
+            ("affine",),
+        ),
+        Misconception(
+            "forgets-beta",
+            "Your output is what you get when gamma multiplies and beta is not added.",
+            group_affine_by(lambda y, gamma, beta, num_groups: per_channel(gamma) * y),
+            ("affine",),
+        ),
+        Misconception(
+            "forgets-gamma",
+            "Your output is what you get when beta is added and gamma does not multiply.",
+            group_affine_by(lambda y, gamma, beta, num_groups: y + per_channel(beta)),
             ("affine",),
         ),
         Misconception(

@@ -6,7 +6,7 @@ import numpy as np
 
 from instnorm.family import MEMBERS, normalize, which_norm
 
-from ..cases import BATCH, counts, some_shape
+from ..cases import BATCH, counts, shuffled, some_shape
 from ..engine.exercise import ALL, Aspect, Exercise, Misconception
 from ..wrong import standardise
 from .shared import AXES
@@ -36,6 +36,40 @@ def faint_box(rng, mode):
     return box(np.sqrt(eps) / 4e3 * counts(rng, some_shape(rng)), mode, eps)
 
 
+def alike_in_one(rng, axis):
+    """Planes of which those in one image (axis 0), or channel (1), do not tell two norms apart.
+
+    All means are equal, and there the variance is the mean of those that it is pooled with.
+    """
+    apart = rng.uniform(0.5, 0.8)
+    pooled, others = np.array([1, 1 - apart, 1 + apart]), np.array([0.5, 0.8, 1.2, 1.8])
+    variance = np.outer(pooled, others) if axis == 0 else np.outer(others, pooled)
+    x = shuffled(rng, (*variance.shape, *some_shape(rng)[2:]))
+    spread = rng.uniform(2e3, 6e3) * np.sqrt(variance)[..., None, None]
+    return rng.uniform(8e3, 3e4) + spread * x
+
+
+def alike_in_all_but_one(rng):
+    """What no box does: instance norm, but for a single pixel of the last image."""
+    x = counts(rng, some_shape(rng))
+    y = normalize(x, "IN", 1e-5)
+    y[-1].flat[rng.integers(y[-1].size)] += rng.uniform(0.5, 1)
+    return {"x": x, "y": y, "eps": 1e-5}
+
+
+def nearly_alike(rng):
+    return [
+        case
+        for axis, mode in ((0, "BN"), (1, "LN"))
+        for case in boxes(alike_in_one(rng, axis), mode, "IN")
+    ]
+
+
+def unsaid(case):
+    """The same, for a caller who leaves eps to its default."""
+    return {name: value for name, value in case.items() if name != "eps"}
+
+
 def fits(x, y, eps=1e-5, axes=AXES):
     return np.array([float(np.allclose(standardise(x, eps, a), y)) for a in axes.values()])
 
@@ -53,6 +87,15 @@ def looks_at_y_alone(x, y, eps=1e-5):
         return np.allclose(y.mean(axes), 0, atol=1e-3) and np.allclose(y.var(axes), 1, atol=1e-3)
 
     return np.array([float(standardised(axes)) for axes in AXES.values()])
+
+
+def some_value_fits(x, y, eps=1e-5):
+    return np.array([float(np.isclose(standardise(x, eps, a), y).any()) for a in AXES.values()])
+
+
+def first_image_fits(x, y, eps=1e-5):
+    each = (standardise(x, eps, axes) for axes in AXES.values())
+    return np.array([float(np.allclose(ours[0], y[0])) for ours in each])
 
 
 def one_of(x, y, eps=1e-5, order=(0, 1, 2)):
@@ -76,8 +119,8 @@ IDENTIFY_ASPECTS = (
         "one-answer",
         2,
         "With several images and several channels, one name fits.",
-        public=boxes(BATCH, *MEMBERS),
-        hidden=lambda rng: boxes(counts(rng, some_shape(rng)), *MEMBERS),
+        public=(*boxes(BATCH, *MEMBERS), *nearly_alike(np.random.default_rng(12))),
+        hidden=lambda rng: [*boxes(counts(rng, some_shape(rng)), *MEMBERS), *nearly_alike(rng)],
     ),
     Aspect(
         "one-image",
@@ -97,17 +140,25 @@ IDENTIFY_ASPECTS = (
         "all-or-none",
         1,
         "With one channel of one image all three fit; a box of another family fits none.",
-        public=(box(BATCH[:1, :1], "IN"), per_pixel(BATCH)),
+        public=(
+            box(BATCH[:1, :1], "IN"),
+            per_pixel(BATCH),
+            alike_in_all_but_one(np.random.default_rng(13)),
+        ),
         hidden=lambda rng: [
             box(counts(rng, shape_with(rng, N=1, C=1)), "LN"),
             per_pixel(counts(rng, some_shape(rng))),
+            alike_in_all_but_one(rng),
         ],
     ),
     Aspect(
         "eps",
         1,
         "The box used the eps that you are given, even where that shows.",
-        public=tuple(box(BATCH / 65536, mode, 0.1) for mode in MEMBERS),
+        public=(
+            *(box(BATCH / 65536, mode, 0.1) for mode in MEMBERS),
+            *(unsaid(box(BATCH / 2**23, mode)) for mode in MEMBERS),
+        ),
         hidden=lambda rng: [faint_box(rng, mode) for mode in MEMBERS],
     ),
     Aspect(
@@ -200,7 +251,22 @@ BLACK_BOX = Exercise(
             "Your answer is what you get when the first image is compared, and normalised by "
             "itself. Then BN looks like IN. The box saw the whole batch.",
             lambda x, y, eps=1e-5: fits(x[:1], y[:1], eps),
-            ("one-answer", "one-channel", "eps"),
+            ("one-answer", "one-channel", "all-or-none", "eps"),
+        ),
+        Misconception(
+            "compares-the-first-image-alone",
+            "Your answer compares the first image of what comes out and no other. There two norms "
+            "may agree, and part in the next image.",
+            first_image_fits,
+            ("one-answer", "all-or-none"),
+        ),
+        Misconception(
+            "one-value-is-enough",
+            "Your answer marks a name as soon as one value agrees. Two norms may agree in some "
+            "place by chance, or in a whole image. A name fits when all values do: what is the "
+            "opposite of any?",
+            some_value_fits,
+            ("one-answer", "all-or-none"),
         ),
         Misconception(
             "in-place",

@@ -77,7 +77,7 @@ def constraints_by_differences(x, eps):
     rank = []
     for row in x:
         values = np.linalg.svd(jacobian_differences(row, eps), compute_uv=False)
-        rank.append(np.sum(values * np.sqrt(row.var() + eps) > 1e-5))
+        rank.append(np.sum(values * np.sqrt(row.var() + eps) > 1e-8))
     y = np.stack([(row - row.mean()) / np.sqrt(row.var() + eps) for row in x])
     return [np.einsum("bm->b", y), np.einsum("bm,bm->b", y, y), np.array(rank) * 1.0]
 
