@@ -91,8 +91,9 @@ drift: $(INSTALLED)  ## whether the notebooks for students are what solutions/ g
 exercises: $(INSTALLED)  ## student notebooks in exercises/ from the sources in solutions/
 	$(BIN)/python -m instnorm_judge.assignments
 
-exercises-report: $(INSTALLED)  ## how well the checks judge: right answers, misconceptions, mutants
+exercises-report: $(INSTALLED)  ## how well the checks judge: right answers, misconceptions, mutants, slips
 	$(BIN)/python tests/instnorm_checks/exercises_report.py
+	$(BIN)/python tests/instnorm_checks/mutation.py
 
 bench: $(INSTALLED)  ## our kernels against PyTorch, written to benchmarks/results/
 	$(BIN)/python -m benchmarks.norms

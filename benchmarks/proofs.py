@@ -150,6 +150,20 @@ PROOFS = (
         ("-m", "benchmarks.watch", "--students", "1000", "--kills", "2"),
         ("src/instnorm_judge/**/*.py", "benchmarks/watch.py"),
     ),
+    Proof(
+        "slips",
+        "No slip in a right answer passes, and no verdict on one depends on the seed.",
+        ("tests/instnorm_checks/mutation.py",),
+        (
+            "src/instnorm_checks/**/*.py",
+            "src/instnorm/*.py",
+            "solutions/*/*.md",
+            "tests/instnorm_checks/mutation.py",
+            "tests/instnorm_checks/slips.py",
+            "tests/instnorm_checks/equivalent.toml",
+            "tests/instnorm_checks/right_answers/*.py",
+        ),
+    ),
 )
 
 

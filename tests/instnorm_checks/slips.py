@@ -27,6 +27,7 @@ from instnorm_checks import ASSIGNMENTS
 ROOT = Path(__file__).parents[2]
 # Answers are taken until they have given so many slips, the solution first.
 ENOUGH = 60
+SINGLE = "works in single precision"
 
 
 @dataclass(frozen=True)
@@ -397,7 +398,7 @@ def around(exercise):
         ]
         return right(*few)
 
-    yield slip("works in single precision", single)
+    yield slip(SINGLE, single)
     yield slip("returns single precision", lambda *a: _each(right(*a), _single))
     yield slip("shows the first image to all", first_alone)
     for k, name in enumerate(a.arg for a in asked.args):

@@ -131,7 +131,7 @@ def both_ignore_a_gain(run, arguments):
 CHANNELS = np.array([[[[-3.0, -1.0], [1.0, 7.0]], [[9.0, -7.0], [-5.0, -1.0]]]]) * 1e3
 STRADDLING = straddling(np.random.default_rng(24), (2, 3, 2, 5))
 DEAD = {
-    "z": np.array([[[[-1.0, -2.0], [-3.0, -1.0]], [[-5.0, -4.0], [-2.0, -9.0]]]]),
+    "z": -1.0 - (np.arange(30) ** 2 % 7).reshape(1, 2, 3, 5),
     "gamma": np.array([2.0, -3.0]),
     "beta": np.array([0.5, -0.5]),
 }

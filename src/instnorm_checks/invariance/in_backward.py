@@ -131,7 +131,10 @@ BACKWARD_ASPECTS = (
         "array",
         1,
         "Right values, in three new float64 arrays; no argument is changed.",
-        public=({**BY_HAND, "gamma": np.array([-2.0]), "eps": 0.0},),
+        public=(
+            {**BY_HAND, "gamma": np.array([-2.0]), "eps": 0.0},
+            {**ONE_CHANNEL, "x": ONE_CHANNEL["x"] / 16},
+        ),
         hidden=lambda rng: [with_gamma(rng, picture(rng, 1, 1)) for _ in range(2)],
         judges=(0, 1, 2),
         strict=True,

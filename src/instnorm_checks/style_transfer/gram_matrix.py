@@ -154,13 +154,7 @@ GRAM = Exercise(
             "Turn the product round, so that the places are what is summed over.",
             positions_by_positions,
             ALL,
-        ),
-        Misconception(
-            "transposed",
-            "Your matrix has a row for each position: it is Fᵀ F, and F Fᵀ is asked for. The axis "
-            "over which a product sums disappears; let it be that of the positions.",
-            lambda x: rows(x).swapaxes(1, 2) @ rows(x) / rows(x).shape[2],
-            ALL,
+            also=(lambda x: rows(x).swapaxes(1, 2) @ rows(x) / x[0, 0].size,),
         ),
         Misconception(
             "reshaped-not-transposed",

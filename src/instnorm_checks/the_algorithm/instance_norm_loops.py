@@ -28,7 +28,7 @@ LOOPS_ASPECTS = (
         "one-plane",
         1,
         "A single plane loses its mean and is divided by its standard deviation.",
-        public=({"x": PLANE[None, None]},),
+        public=({"x": PLANE[None, None]}, {"x": PLANE[None, None] / 4}),
         hidden=lambda rng: [{"x": counts(rng, (1, 1, *some_shape(rng)[2:]))} for _ in range(3)],
     ),
     Aspect(

@@ -179,7 +179,7 @@ RIGHT = {
         normalize_by_torch,
         normalize_by_reshaping,
     ],
-    "identify-norm": [identify_by_loops, identify_by_torch, identify_by_regression],
+    "identify-norm": [identify_by_regression, identify_by_torch, identify_by_loops],
     "group-norm": [groups_with_loops, groups_by_torch, groups_by_splitting, groups_by_einsum],
     "batch-norm": [batch_with_loops, batch_by_torch, batch_by_transposing],
 }
