@@ -157,7 +157,9 @@ def boxes_are_independent(run, arguments):
     return agree(run(outputs=outputs)[0][:1], run()[0][:1])
 
 
-PLAIN = np.stack([blind([1.0, 2.0, 4.0], (2, 3)), [[1.0, 2.0, 4.0], [2.0, 4.0, 8.0]]])
+PLAIN = np.stack(
+    [blind([1.0, 2.0, 4.0], (3, 3)), [[1.0, 2.0, 4.0], [2.0, 4.0, 8.0], [3.0, 6.0, 12.0]]]
+)
 THREE_NUMBERS = np.array([1.0, 2.0, -1.5])
 ROUNDED = np.stack(rounded(np.random.default_rng(40), THREE_NUMBERS, (3, 3)))
 
