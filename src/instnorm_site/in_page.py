@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import linecache
+import logging
 import sys
 import traceback
 import types
@@ -359,6 +360,7 @@ def _stand_in_for_ipython():
         package, module = types.ModuleType("IPython"), types.ModuleType("IPython.display")
         module.display, module.HTML = display, _Html
         package.display = module
+        package.get_ipython = lambda: None  # matplotlib asks
         sys.modules |= {"IPython": package, "IPython.display": module}
     return _outputs
 
@@ -385,6 +387,8 @@ def _stand_in_for_what_is_not_there():
     data.__getattr__ = picture  # as in skimage.data.coffee()
     skimage.data = data
     sys.modules |= {"skimage": skimage, "skimage.data": data}
+
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it builds its cache
 
     from instnorm_lab import explorables
 

@@ -1,0 +1,88 @@
+"""Chapters run on their pages: what they print is what the build printed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from instnorm_site import live
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    f"{part}/{path.stem}"
+    for part in live.PARTS
+    for path in sorted((ROOT / "book" / part).glob("*.md"))
+    if f"{part}/{path.stem}" not in live.NOT_LIVE
+]
+
+
+def run_all(visit, name):
+    """Run all cells of a page; what was printed before and after, and the page."""
+    page = visit(f"{name}.html", reduced_motion="reduce")
+    before = printed(page)
+    page.get_by_role("button", name="Run the code of this page").click()
+    page.get_by_role("button", name="Run all cells").click()
+    page.wait_for_function(
+        "/cells have run|ended|Stopped|come through/.test("
+        "document.querySelector('.live .xr-state').textContent)",
+        timeout=600_000,
+    )
+    return before, printed(page), page
+
+
+def printed(page):
+    """The lines of each output; some of the build's have an empty line more."""
+    texts = page.locator(".cell_output pre").all_inner_texts()
+    return [[line for line in text.splitlines() if line.strip()] for text in texts]
+
+
+def test_most_chapters_are_live_and_the_others_say_why():
+    assert len(PAGES) >= 9
+    assert all(why.endswith(".") for why in live.NOT_LIVE.values())
+
+
+def test_what_a_cell_lacks_is_found_in_its_imports():
+    assert live.lacks("import numpy as np\nfrom torch import nn") == "PyTorch"
+    assert live.lacks("from instnorm.torch import instance_norm") == "PyTorch"
+    assert live.lacks("from instnorm import instance_norm") == ""
+    made = live.chapter(
+        ["from sklearn.datasets import load_digits", "from instnorm_lab import photos"]
+    )
+    assert made["packages"] == ["numpy", "pillow", "scikit-learn"]
+    assert ["skimage", "data/coffee.png"] in made["files"]
+
+
+@pytest.mark.book
+def test_pages_name_their_cells(built):
+    for name in PAGES:
+        served = json.loads(
+            (built / "_static" / f"live-{name.replace('/', '--')}.json").read_text()
+        )
+        text = (built / f"{name}.html").read_text()
+        cells = live.code_cells(ROOT / "book" / f"{name}.md")
+        assert [cell["source"] for cell in served["cells"]] == [cell.source for cell in cells]
+        for k, cell in enumerate(cells):
+            assert (f"live-{k} " in text) == (not live.removed(cell)), (name, k)
+        for package, file in served["files"]:
+            assert (built / "_static" / live.address(package, file)).is_file()
+
+
+@pytest.mark.book
+@pytest.mark.slow  # 20 s of processor: matplotlib has to come, and 25 cells run
+def test_a_chapter_prints_what_the_build_printed(visit):
+    before, after, page = run_all(visit, "principles/the-algorithm")
+    assert after == before
+    assert page.locator(".live .xr-state").first.inner_text() == "25 of 25 cells have run."
+    assert page.locator("img.live-figure[alt]").count() >= 4
+
+
+@pytest.mark.book
+@pytest.mark.proof
+@pytest.mark.parametrize("name", PAGES)
+def test_each_chapter_prints_what_the_build_printed(visit, name):
+    """But for the cells that say that they need what no browser has."""
+    before, after, page = run_all(visit, name)
+    lacking = page.locator(".live-tools .xr-state", has_text="needs").count()
+    assert page.locator(".cell_output .xr-named").count() <= 3 * lacking
+    if not lacking:
+        assert after == before
