@@ -110,6 +110,34 @@ def tests(*arguments):
 
 PROOFS = (
     Proof(
+        "bank-in-browser",
+        "In Chromium, stubs, right answers and misconceptions have the marks and names of CPython",
+        tests("-s", "tests/site/test_bank_in_browser.py"),
+        (
+            "src/instnorm/**/*.py",
+            "src/instnorm_checks/**/*.py",
+            "src/instnorm_site/*.py",
+            "book/exercise/*.js",
+            "exercises/*/*.ipynb",
+            "tests/instnorm_checks/right_answers/*.py",
+            "tests/site/test_bank_in_browser.py",
+        ),
+    ),
+    Proof(
+        "live-chapters",
+        "Run in Chromium, the chapters print what the build printed",
+        tests("tests/site/test_live.py"),
+        (
+            "src/instnorm/**/*.py",
+            "src/instnorm_lab/*.py",
+            "src/instnorm_site/*.py",
+            "book/exercise/*.js",
+            "book/principles/*.md",
+            "book/applications/*.md",
+            "tests/site/test_live.py",
+        ),
+    ),
+    Proof(
         "checks",
         "Every right answer has full marks, every misconception is rejected, 95 % are named",
         ("tests/instnorm_checks/exercises_report.py",),
