@@ -6,7 +6,7 @@ import numpy as np
 
 from instnorm.norms import batch_norm
 
-from ..cases import BATCH, FAINT, FLAT, PAIR, bright, counts, faint_pictures, some_shape
+from ..cases import BATCH, FAINT, FLAT, PAIR, bright, counts, faint_pictures, shuffled, some_shape
 from ..engine.compare import agree
 from ..engine.exercise import Aspect, Exercise, Misconception, Property
 from ..wrong import root
@@ -153,10 +153,10 @@ def in_both_modes(x, **rest):
 
 def faint_memory(rng):
     """Variances near eps, and running ones too: what is learned must not hold eps."""
-    arguments = next(iter(faint_pictures(rng)))
-    channels, eps = arguments["x"].shape[1], arguments["eps"]
+    shape, eps = some_shape(rng), 10 ** rng.uniform(-2, -1)
+    channels = shape[1]
     return {
-        "x": arguments["x"],
+        "x": rng.uniform(-1, 1) + np.sqrt(eps * 10 ** rng.uniform(-1, 1)) * shuffled(rng, shape),
         "running_mean": rng.uniform(-1, 1, channels),
         "running_var": eps * rng.uniform(0.5, 2, channels),
         "training": True,
