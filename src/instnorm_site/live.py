@@ -73,6 +73,7 @@ NOT_LIVE = {
     "take the repository.",
     "applications/generative-models": "Most of its cells need PyTorch, which does not run in a "
     "browser.",
+    "applications/modulation": "Its network needs PyTorch, which does not run in a browser.",
     "applications/domain-shift": "Most of its cells need PyTorch, which does not run in a browser.",
 }
 PARTS = ("principles", "applications")

@@ -28,6 +28,7 @@ CHAPTERS = {
     "principles/limits": ("whiten", "photometric-stereo", "observation-normalise"),
     "applications/style-transfer": ("gram-matrix", "conditional-in", "adain"),
     "applications/generative-models": ("adain", "conditional-in", "batch-norm"),
+    "applications/modulation": ("ada-group-norm", "adaln-zero", "demodulate"),
     "applications/domain-shift": ("batch-norm", "normalize-over", "snv"),
     "applications/signals": ("snv", "cmvn", "revin", "revin-inverse"),
     "applications/the-brain": ("divisive-normalisation", "contrast-response", "tuning-curves"),
