@@ -19,9 +19,11 @@ Two shapes of memory are worked on where they lie, others are copied first:
 
 import functools
 import itertools
+import os
 
 import numpy as np
 from numba import config, njit
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 from . import numpy as plain
@@ -33,6 +35,15 @@ SHORT = 16  # shorter segments than this have their scale and shift written out 
 LEAST = {np.dtype(t): float(np.sqrt(np.finfo(t).tiny)) for t in (np.float32, np.float64)}
 LARGEST_SCALE = 1e8
 REORDERED = ("reassoc", "nsz", "contract")  # LLVM's flags; never nnan or ninf
+
+
+if hasattr(os, "register_at_fork"):
+    # A process forked while another thread compiles would find the compiler's lock taken, for ever.
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 def can_compile():
@@ -794,8 +805,10 @@ def _backward_parts(d, x, dx, eps, scale, centre, spans, bounds):
     ds, db = np.empty((2, rows, segments))
     join_part_segments(seg, eps, centre, scale, ds, db, res)
     spread, norm = res[:, 2] + eps, np.sqrt(res[:, 5])
+    if not _ordinary(spread, least):
+        return None
     sizes = np.concatenate([norm[norm != 0], (norm / np.sqrt(spread))[norm != 0]])
-    if not (_ordinary(spread, least) and _ordinary(sizes, least)):
+    if not _ordinary(sizes, least):
         return None
     if not centre:
         res[:, 3] = 0

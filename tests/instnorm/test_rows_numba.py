@@ -1,0 +1,281 @@
+"""The compiled kernels: threads, forks, Ctrl-C, the folder of compiled code, memory."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import instnorm
+from instnorm import rows
+from instnorm.rows import numpy as plain
+from instnorm.rows import threads
+
+numba = pytest.importorskip("numba", reason="needs Numba: pip install numba")
+
+BUSY = """
+    import os, threading, time, warnings
+    import numpy as np
+    import instnorm
+    from instnorm.rows import threads
+
+    warnings.simplefilter("ignore", DeprecationWarning)  # that fork and threads are delicate
+    threads.count = lambda: 3
+    x = np.random.default_rng(0).standard_normal((4, 16, 128, 128), np.float32)
+    y = instnorm.instance_norm(x)
+
+    def work():
+        while True:
+            assert (instnorm.instance_norm(x) == y).all()
+
+    for _ in range(2):
+        threading.Thread(target=work, daemon=True).start()
+    time.sleep(0.3)
+"""
+
+
+def run(program, **options):
+    code = textwrap.dedent(BUSY) + textwrap.dedent(program)
+    return subprocess.run([sys.executable, "-c", code], timeout=120, **options)
+
+
+def test_large_arrays_are_compiled_for_and_small_ones_are_not():
+    assert rows._kernels(np.empty((1, 1, 1, rows.LARGE))).__name__ == "instnorm.rows.numba"
+    assert rows._kernels(np.empty((1, 1, 1, rows.LARGE - 1))) is plain
+
+
+def test_numba_is_not_imported_before_it_is_needed():
+    program = """
+        import sys, numpy, instnorm
+        x = numpy.ones((1, 2, 8, 8))
+        instnorm.instance_norm(x), instnorm.instance_norm_backward(x, x)
+        assert "numba" not in sys.modules
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "import os; os.environ['NUMBA_DISABLE_JIT'] = '1'",
+        "import sys; sys.modules['numba'] = None; from importlib import util; "
+        "find = util.find_spec; util.find_spec = lambda n: None if n == 'numba' else find(n)",
+    ],
+    ids=["disabled", "missing"],
+)
+def test_where_numba_cannot_compile_the_plain_kernels_do_it(before):
+    program = f"""
+        {before}
+        import numpy as np
+        from instnorm import instance_norm, rows
+        from instnorm.rows import numpy as plain
+        x = np.random.default_rng(0).standard_normal((2, 4, 128, 128))
+        assert rows._kernels(x) is plain
+        assert abs(instance_norm(x).std() - 1) < 1e-3
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=60)
+
+
+@pytest.mark.slow
+def test_where_no_folder_can_be_written_it_compiles_without():
+    """Compiles anew: some 15 seconds."""
+    program = """
+        from numba.core import caching
+        caching.CacheImpl._locator_classes = []
+        import numpy as np
+        from instnorm import instance_norm
+        from instnorm.rows import numba
+        x = np.random.default_rng(0).standard_normal((2, 4, 128, 128), np.float32)
+        assert abs(instance_norm(x).std() - 1) < 1e-3
+        assert not numba.forward_rows.stats.cache_path
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, timeout=120)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_forked_while_others_are_busy_computes():
+    run(
+        """
+        for _ in range(4):
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if (instnorm.instance_norm(x) == y).all() else 3)
+            _, status = os.waitpid(child, 0)
+            assert os.waitstatus_to_exitcode(status) == 0
+        """,
+        check=True,
+    )
+
+
+def test_a_program_may_end_while_others_are_busy():
+    assert run("", capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is a signal on POSIX systems")
+def test_ctrl_c_stops_the_work_and_the_next_call_works():
+    program = """
+        import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("ready", flush=True)
+        try:
+            while True:
+                instnorm.instance_norm_backward(x, x)
+        except KeyboardInterrupt:
+            assert (instnorm.instance_norm(x) == y).all()
+            print("stopped", flush=True)
+    """
+    code = textwrap.dedent(BUSY) + textwrap.dedent(program)
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "stopped\n")
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_an_error_in_a_helper_reaches_the_caller(error, monkeypatch):
+    monkeypatch.setattr(threads, "count", lambda: 2)
+    done = []
+
+    def work(block):
+        time.sleep(0.02)  # so that each thread gets a block
+        if threading.current_thread().name == "instnorm":
+            raise error("no room")
+        done.append(block)
+
+    with pytest.raises(error, match="no room"):
+        threads.share(work, 100, threads.WORTHWHILE)
+    assert len(done) < 99
+    threads.share(done.append, 5, 1)
+    assert done[-5:] == [0, 1, 2, 3, 4]
+
+
+def test_numpy_errors_and_settings_are_left_as_they_were(rng):
+    x = rng.standard_normal((2, 4, 128, 128), np.float32)
+    x[0, 0] = 1e30
+    before = np.getbufsize(), np.geterr()
+    instnorm.instance_norm(x)
+    instnorm.instance_norm_backward(x, x)
+    assert (np.getbufsize(), np.geterr()) == before
+
+
+def channels_last(a):
+    return np.moveaxis(np.ascontiguousarray(np.moveaxis(a, 1, -1)), -1, 1)
+
+
+CALLS = {
+    "instance": ((8, 16, 128, 128), instnorm.instance_norm, instnorm.instance_norm_backward),
+    "layer, a weight for each element": (
+        (4096, 768),
+        instnorm.layer_norm,
+        instnorm.layer_norm_backward,
+    ),
+    "batch": ((8, 16, 128, 128), instnorm.batch_norm, instnorm.batch_norm_backward),
+    "few long rows": ((1, 1, 2048, 1024), instnorm.instance_norm, instnorm.instance_norm_backward),
+}
+
+
+@pytest.mark.parametrize("layout", ["channels first", "channels last"])
+@pytest.mark.parametrize("call", CALLS)
+def test_no_more_memory_than_what_comes_and_goes(call, layout, rng):
+    """At most 1.2 times inputs and outputs, at any time."""
+    shape, forward, backward = CALLS[call]
+    x, dy = rng.standard_normal((2, *shape), np.float32)
+    gamma = rng.standard_normal(shape[1]).astype(np.float32)
+    if layout == "channels last":
+        x, dy = channels_last(x), channels_last(dy)
+    for arrays, function in (((x,), forward), ((dy, x), backward)):
+        function(*arrays, gamma)
+        tracemalloc.start()
+        result = function(*arrays, gamma)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        y = result if isinstance(result, np.ndarray) else result[0]
+        assert y.strides == x.strides
+        assert peak + x.nbytes * len(arrays) <= 1.2 * x.nbytes * (len(arrays) + 1)
+
+
+FORMS = {
+    "few long rows": ((1, 2, 1, 300_000), None),
+    "few long rows with segments": ((1, 1, 3, 200_000), None),
+    "short segments": ((40, 2, 30, 4), None),
+    "channels last": ((3, 8, 1, 900), (0, 3, 1, 2)),
+    "channels last, groups": ((3, 4, 5, 900), (0, 3, 1, 2)),
+    "a batch": ((1, 6, 7, 500), (0, 2, 1, 3)),
+    "a batch, channels last": ((1, 6, 7, 500), (0, 2, 3, 1)),
+    "a batch of vectors": ((1, 6, 900, 1), (0, 2, 1, 3)),
+    "every other number": ((2, 4, 1, 600), "strided"),
+}
+
+
+@pytest.mark.parametrize("centre", [True, False])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_memory_gives_what_the_plain_kernels_give(form, dtype, centre, rng):
+    from instnorm.rows import numba as compiled
+
+    shape, order = FORMS[form]
+    x, dy = (rng.standard_normal((2, *shape)) * 2 + 1).astype(dtype)
+    if order == "strided":
+        x, dy = (np.repeat(a, 2, axis=3)[..., ::2] for a in (x, dy))
+    elif order:
+        x, dy = (
+            np.ascontiguousarray(a.transpose(order)).transpose(np.argsort(order)) for a in (x, dy)
+        )
+    scale, shift = rng.standard_normal((2, shape[1], 1 if shape[0] == 1 and order else shape[2]))
+    wide = [a.astype(np.float64) for a in (x, dy)]
+    tolerance = {np.float16: 1e-3, np.float32: 1e-6, np.float64: 1e-13}[dtype]
+    for ours, exact in (
+        (
+            compiled.forward(x, 1e-5, scale, shift, centre=centre),
+            plain.forward(wide[0], 1e-5, scale, shift, centre=centre),
+        ),
+        (
+            compiled.backward(dy, x, 1e-5, scale, centre=centre),
+            plain.backward(wide[1], wide[0], 1e-5, scale, centre=centre),
+        ),
+    ):
+        assert ours[0].dtype == dtype
+        for a, b in zip(ours, exact, strict=True):
+            assert_allclose(a.astype(np.float64), b, rtol=tolerance, atol=tolerance * abs(b).max())
+
+
+@pytest.mark.parametrize("form", ["few long rows", "channels last", "a batch", "rows"])
+def test_what_is_not_ordinary_is_left_to_the_plain_kernels(form, rng):
+    """A set of NaN, one of 1e30, a constant one, and one whose gradient is of size 1e-30."""
+    from instnorm.rows import numba as compiled
+
+    shape, order = FORMS.get(form, ((2, 6, 1, 900), None))
+    x, dy = rng.standard_normal((2, *shape)).astype(np.float32)
+    for special in range(4):
+        a, d = x.copy(), dy.copy()
+        if special < 3:
+            a[0, 1] = [np.nan, 1e30 * a[0, 1], 7][special]
+        else:
+            d[0, 1] *= np.float32(1e-30)
+        if order:
+            a, d = (
+                np.ascontiguousarray(b.transpose(order)).transpose(np.argsort(order))
+                for b in (a, d)
+            )
+        scale = np.ones((shape[1], 1))
+        ours = *compiled.forward(a, 0.0), *compiled.backward(d, a, 0.0, scale)
+        exact = *plain.forward(a, 0.0), *plain.backward(d, a, 0.0, scale)
+        for p, q in zip(ours, exact, strict=True):
+            assert_array_equal(np.isnan(p), np.isnan(q))
+            assert_allclose(p, q, rtol=2e-6, atol=1e-6 + 2e-6 * np.nanmax(abs(q)))
+        dx, exact_dx = ours[3][0, 1], exact[3][0, 1]
+        assert_allclose(dx, exact_dx, rtol=0, atol=4e-6 * np.abs(exact_dx).max())
+        inplace = a.copy("K")
+        compiled.forward(inplace, 0.0, out=inplace)
+        assert_allclose(inplace, ours[0], rtol=1e-6, atol=1e-6)
