@@ -125,6 +125,7 @@ DEMODULATE = Exercise(
             public=(
                 {"weight": 0.01 * SMALL, "style": np.ones((1, 2)), "eps": 1e-3},
                 {"weight": DEAD, "style": np.ones((1, 2))},
+                {"weight": 1e-4 * SMALL, "style": np.ones((1, 2))},
             ),
             hidden=faint,
         ),
