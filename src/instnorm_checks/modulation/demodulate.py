@@ -87,7 +87,7 @@ def a_positive_factor_of_the_style_changes_nothing(run, arguments):
 
 def styles_do_not_meet(run, arguments):
     style = arguments["style"].copy()
-    style[:1] *= 3
+    style[:1] += 1  # no common factor: that would be taken away again
     return agree(run(style=style)[0][1:], run()[0][1:])
 
 
@@ -125,7 +125,7 @@ DEMODULATE = Exercise(
             public=(
                 {"weight": 0.01 * SMALL, "style": np.ones((1, 2)), "eps": 1e-3},
                 {"weight": DEAD, "style": np.ones((1, 2))},
-                {"weight": 1e-4 * SMALL, "style": np.ones((1, 2))},
+                {"weight": 1e-4 * SMALL[:1], "style": np.ones((1, 2))},
             ),
             hidden=faint,
         ),
