@@ -363,7 +363,7 @@ def test_properties_hold_for_the_reference_and_can_break(name):
 
     def broken(function):
         nameless = [Misconception("never", "", lambda *a: None, ())]
-        unexplained = type(ours)(**{**vars(ours), "misconceptions": tuple(nameless)})
+        unexplained = dataclasses.replace(ours, misconceptions=tuple(nameless))
         return set(examine(unexplained, function).broken)
 
     def almost(*arguments):

@@ -133,13 +133,6 @@ ADALN_ZERO = Exercise(
     reference=adaln_zero_reference,
     aspects=(
         Aspect(
-            "begins",
-            1,
-            "With gate = 0 the block hands on x, whatever the branch would do.",
-            public=(begins(FIXED),),
-            hidden=lambda rng: [begins(rng) for _ in range(2)],
-        ),
-        Aspect(
             "tokens",
             2,
             "Each token of each image is standardised over its own D numbers.",
@@ -155,10 +148,11 @@ ADALN_ZERO = Exercise(
         ),
         Aspect(
             "gate",
-            2,
-            "What comes out of the branch, h @ weight, is multiplied by gate[n] and added to x.",
-            public=(gated(FIXED),),
-            hidden=lambda rng: [gated(rng) for _ in range(3)],
+            3,
+            "What the branch gives, h @ weight, is multiplied by gate[n] and added to x: with "
+            "a gate of 0, x comes out.",
+            public=(begins(FIXED), gated(FIXED)),
+            hidden=lambda rng: [begins(rng), *(gated(rng) for _ in range(3))],
         ),
         Aspect(
             "eps",
@@ -188,7 +182,7 @@ ADALN_ZERO = Exercise(
             "forgets-the-gate",
             "Your branch is added whole: gate has no effect on it.",
             block_by(add=lambda x, gate, h, weight, y: x + h @ weight),
-            ("begins", "gate"),
+            ("gate",),
         ),
         Misconception(
             "gates-what-goes-in",
@@ -208,7 +202,7 @@ ADALN_ZERO = Exercise(
             "gates-both-ways",
             "Your output is a blend: the more of the branch, the less of x. Here x is added whole.",
             block_by(add=lambda x, gate, h, weight, y: (1 - gate) * x + gate * (h @ weight)),
-            ("tokens", "told", "gate", "eps", "array"),
+            ALL,
         ),
         Misconception(
             "adds-to-the-normed-tokens",
@@ -229,7 +223,7 @@ ADALN_ZERO = Exercise(
             "Your gain is scale, where it should be 1 + scale. A block that is told nothing would "
             "see nothing.",
             block_by(modulate=lambda y, scale, shift: scale * y + shift),
-            ("tokens", "told", "gate", "eps", "array"),
+            ALL,
         ),
         Misconception(
             "shifts-before-scaling",
@@ -261,7 +255,7 @@ ADALN_ZERO = Exercise(
             "Your output is what you get when each feature is standardised over the tokens. That "
             "is instance norm; a token's layer norm runs over its own numbers.",
             block_by(1),
-            ("tokens", "told", "gate", "eps", "array"),
+            ALL,
         ),
         Misconception(
             "one-image-at-a-time",
@@ -275,13 +269,13 @@ ADALN_ZERO = Exercise(
             "Your output is what you get when the variance is divided by D - 1. To normalise, take "
             "the plain mean of the squared deviations.",
             block_by(ddof=1),
-            ("tokens", "told", "gate", "eps", "array"),
+            ALL,
         ),
         Misconception(
             "divides-by-the-variance",
             "Your output is what you get when you divide by the variance, without a root.",
             block_by(scale=variance_itself),
-            ("tokens", "told", "gate", "eps", "array"),
+            ALL,
         ),
         Misconception(
             "eps-outside-the-root",
