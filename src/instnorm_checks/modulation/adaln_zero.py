@@ -185,6 +185,12 @@ ADALN_ZERO = Exercise(
             ("gate",),
         ),
         Misconception(
+            "gates-as-the-first-image",
+            "All your images have the gate of the first one. `gate` has a row for each image.",
+            block_by(add=lambda x, gate, h, weight, y: x + gate[:1] * (h @ weight)),
+            ("gate",),
+        ),
+        Misconception(
             "gates-what-goes-in",
             "Your gate is applied to what goes into the branch. With a gate for each feature that "
             "is not the same as on what comes out.",
