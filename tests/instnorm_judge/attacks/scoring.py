@@ -19,7 +19,7 @@ ATTACKS = {
         "import builtins\n"
         "builtins.all = builtins.any = builtins.isinstance = lambda *a: True\n"
         "builtins.AssertionError = type('Never', (Exception,), {})\n",
-        says="could not be interrupted",
+        says="could not be interrupted|process ended while this cell was running",
     ),
     "patched-run-cell": Attack(
         "shell = get_ipython()\n"
