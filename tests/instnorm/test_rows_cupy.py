@@ -194,6 +194,17 @@ def test_an_offset_ten_thousand_times_the_spread_costs_nothing(cp, kernel, team,
     assert np.abs(y.get() - exact).max() < 2e-6
 
 
+@pytest.mark.parametrize("where", [0, 7, -1])
+def test_one_pixel_far_out_costs_the_others_nothing(cp, kernel, team, where, rng):
+    x = rng.standard_normal((4, 500 if team == "WARP" else 4096)).astype(np.float32)
+    x[:, where] = 1e5
+    y, _, _ = kernel.rows_forward(cp.asarray(x), 1e-5)
+    exact, _, _ = reference.forward(*wide(x), 1e-5)
+    others = np.arange(x.shape[1]) != where % x.shape[1]
+    error = np.abs(y.get() - exact)[:, others].max()
+    assert error <= 6e-7 * np.abs(exact[:, others]).max()
+
+
 @pytest.mark.parametrize(
     ("dtype", "size", "eps"),
     [

@@ -7,8 +7,9 @@
 //   it has in registers, in two exact steps. Such parts are then joined, in a thread, in a team,
 //   across blocks, always by the law of total variance: the spread of the whole is the spread
 //   within its parts plus the spread between their means (Chan, Golub and LeVeque 1983). Squares
-//   of uncentred numbers are never summed, so there is nothing to cancel. As in rows/numpy.py,
-//   every number is first shifted by the first element of its row.
+//   of uncentred numbers are never summed, so there is nothing to cancel. And every number is first
+//   shifted by one of its row, so that a mean far from 0 has no digits to lose: by the middle one of
+//   three, since the first may be the one pixel that is far from all others.
 //
 // Four kinds of team, by the length of the row: some lanes of a WARP; a BLOCK of threads; a CLUSTER
 //   of 8 blocks, which read each other's shared memory; a share of the GRID, whose blocks write to
@@ -135,13 +136,19 @@ struct Moments {
     }
 };
 
-// Shifts numbers by the first element of their row, in a unit that keeps their squares in range.
+// The middle one of three numbers.
+template <typename A>
+__device__ A middle_of(A a, A b, A c) {
+    return fmax(fmin(a, b), fmin(fmax(a, b), c));
+}
+
+// Shifts numbers by an element of their row, in a unit that keeps their squares in range.
 template <typename A, int LANES>
 struct Shift {
-    A first[LANES];
+    A element[LANES];
     A unit[LANES];  // a power of two, so that it changes no digit; nearly always 1
 
-    __device__ A operator()(A x, int l) const { return fma(x, unit[l], -first[l]); }
+    __device__ A operator()(A x, int l) const { return fma(x, unit[l], -element[l]); }
 
     // Changes the unit if the variance left the range of A, and says so. Where the row is far from
     // 0 a tiny variance is no accident: numbers that large cannot differ by so little.
@@ -149,10 +156,10 @@ struct Shift {
         constexpr A LARGE = sizeof(A) == 4 ? 0x1p100 : 0x1p800;
         constexpr A TINY = sizeof(A) == 4 ? 1e-32 : 1e-302;
         const bool overflow = !isfinite(var);
-        const bool underflow = var + A(eps) < TINY && fabs(first[l]) < A(1e6);
+        const bool underflow = var + A(eps) < TINY && fabs(element[l]) < A(1e6);
         if (unit[l] != 1 || !(overflow || underflow)) return false;
         unit[l] = overflow ? 1 / LARGE : LARGE;
-        first[l] *= unit[l];
+        element[l] *= unit[l];
         return true;
     }
 };
@@ -489,7 +496,9 @@ __device__ void standardise(const Task<T>& task) {
         Shift<A, LANES> shifted;
 #pragma unroll
         for (int l = 0; l < LANES; ++l) {
-            shifted.first[l] = widen(x[l]);
+            const long long step = LANES == 1 ? 1 : task.channels;
+            const long long half = task.length / 2 * step, last = (task.length - 1) * step;
+            shifted.element[l] = middle_of(widen(x[l]), widen(x[half + l]), widen(x[last + l]));
             shifted.unit[l] = 1;
         }
         Moments<A, LANES, PAIR> m;
@@ -533,7 +542,7 @@ __device__ void standardise(const Task<T>& task) {
                 gain[l] *= A(unit);
             }
             if (at.present && rank == 0)
-                report<T, PAIR>(task, row, n, (shifted.first[l] + double(m.x[l])) / unit,
+                report<T, PAIR>(task, row, n, (shifted.element[l] + double(m.x[l])) / unit,
                                 m.xx[l] / unit / unit, m.g[l], m.xg[l] / unit, to_xhat * unit);
         }
         if (!task.out) continue;
