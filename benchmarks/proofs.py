@@ -138,6 +138,18 @@ PROOFS = (
         ),
     ),
     Proof(
+        "kernels-fuzz",
+        "2,000 draws of all norms and CPU backends keep the bounds that the arithmetic gives",
+        tests("-s", "tests/instnorm/test_rows_fuzz.py"),
+        (
+            "src/instnorm/norms.py",
+            "src/instnorm/layout.py",
+            "src/instnorm/arguments.py",
+            "src/instnorm/rows/*.py",
+            "tests/instnorm/test_rows_fuzz.py",
+        ),
+    ),
+    Proof(
         "checks",
         "Every right answer has full marks, every misconception is rejected, 95 % are named",
         ("tests/instnorm_checks/exercises_report.py",),

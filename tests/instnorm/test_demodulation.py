@@ -66,3 +66,11 @@ def test_bad_input_is_named(change, error, words):
     demodulate(**good)
     with pytest.raises(error, match=words):
         demodulate(**{**good, **change})
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-200, 1e200])
+def test_weights_of_any_size_are_brought_to_unit_norm(size, rng):
+    weight, style = rng.standard_normal((4, 3, 2, 2)), rng.uniform(1, 2, (2, 3))
+    result = demodulate(size * weight, style, eps=0)
+    wanted = demodulate(weight, style, eps=0) if size else np.zeros(result.shape)
+    assert_allclose(result, wanted, rtol=1e-12)

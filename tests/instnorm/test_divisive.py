@@ -252,3 +252,11 @@ X = np.ones((2, 3, 4, 4))
 def test_bad_input_is_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("n", [1.0, 2.0, 3.5])
+def test_a_drive_of_1e200_gives_the_limit(n, rng):
+    drive = rng.uniform(0.5, 1, (2, 4, 6))
+    share = drive**n / (drive**n).sum(1, keepdims=True)
+    assert_allclose(divisive_norm(1e200 * drive, sigma=1.0, n=n), share, rtol=1e-12)
+    assert_allclose(naka_rushton(np.array([0.0, 1.0, 1e200]), c50=1.0, n=n), [0, 0.5, 1])

@@ -1,5 +1,8 @@
 """The family against PyTorch, finite differences, and the identities that tie its members."""
 
+from decimal import Decimal
+from fractions import Fraction
+
 import ml_dtypes
 import numpy as np
 import pytest
@@ -480,3 +483,145 @@ def test_beta_and_dy_must_fit(member):
 def test_running_moments_must_fit(arguments, words):
     with pytest.raises(ValueError, match=words):
         inorm.batch_norm(X, **arguments)
+
+
+# --- right everywhere -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [64, 1024, 65536])
+@pytest.mark.parametrize("hot", [1e3, 1e5, 1e7])
+@pytest.mark.parametrize("where", [0, 32])
+def test_one_hot_pixel_costs_the_others_nothing(size, hot, where, rng):
+    x = rng.standard_normal((1, 1, size)).astype(np.float32)
+    x[0, 0, where] = hot
+    wide = x.astype(np.longdouble)
+    centred = wide - wide.mean()
+    exact = centred / np.sqrt((centred * centred).mean() + np.longdouble(1e-5))
+    others = np.arange(size) != where
+    error = np.abs(inorm.instance_norm(x) - exact)[..., others].max()
+    assert error <= 2e-7 * np.abs(exact[..., others]).max()
+
+
+@family
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_a_narrower_gradient_keeps_double_precision(member, dtype, rng):
+    _, backward, _ = FAMILY[member]
+    x, gamma, _, dy = sample(rng, SHAPES[1])
+    dy = dy.astype(dtype)
+    dx, *_ = backward(dy, x, gamma)
+    assert dx.dtype == np.float64
+    assert_array_equal(dx, backward(dy.astype(np.float64), x, gamma)[0])
+
+
+def test_a_product_beyond_the_range_gives_the_finite_gradient(rng):
+    """dy * (x - mean) is 1e40, more than float32 holds."""
+    unit, dy = rng.standard_normal((2, 2, 3, 8, 8))
+    for x_size, dy_size, dtype in ((1e20, 1e20, "float32"), (1e200, 1e200, "float64")):
+        x, d = (x_size * unit).astype(dtype), (dy_size * dy).astype(dtype)
+        dx, _, _ = inorm.instance_norm_backward(d, x)
+        exact, _, _ = inorm.instance_norm_backward(dy, unit, eps=0)
+        assert_allclose(dx * (x_size / dy_size), exact, atol=1e-5)
+
+
+@family
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.ma.masked_equal(np.ones((2, 6, 3, 4)), 0), "without a mask"),
+        (np.ones((6, 20)).view(np.matrix), "got a matrix"),
+    ],
+    ids=["masked", "matrix"],
+)
+def test_what_only_inherits_from_an_array_is_refused(member, direction, x, words):
+    forward, backward, _ = FAMILY[member]
+    with pytest.raises(TypeError, match=words):
+        forward(x) if direction == "forward" else backward(x, x)
+
+
+@pytest.mark.parametrize("eps", [Fraction(1, 10**5), Decimal("1e-5"), np.float64(1e-5)], ids=type)
+def test_any_real_number_will_do_for_eps(eps, rng):
+    x, *_ = sample(rng, SHAPES[1])
+    assert_array_equal(inorm.instance_norm(x, eps=eps), inorm.instance_norm(x, eps=1e-5))
+    dx, *_ = inorm.instance_norm_backward(x, x, eps=eps)
+    assert_array_equal(dx, inorm.instance_norm_backward(x, x, eps=1e-5)[0])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: inorm.instance_norm(X, eps=10**400), ValueError, "eps must be finite; got a num"),
+        (lambda: inorm.batch_norm(X, momentum=None), TypeError, "momentum must be a number; got N"),
+        (
+            lambda: inorm.batch_norm(X, momentum=np.array([0.1, 0.2])),
+            TypeError,
+            "momentum must be a number; got ndarray",
+        ),
+        (lambda: inorm.batch_norm(X, training=None), TypeError, "training must be True or False"),
+        (
+            lambda: inorm.group_norm(X, np.array([2])),
+            TypeError,
+            "num_groups must be a whole number",
+        ),
+    ],
+)
+def test_what_is_no_number_is_refused_in_words(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+@family
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_channels_last_stays_channels_last_without_a_copy(member, size, rng, monkeypatch):
+    forward, backward, _ = FAMILY[member]
+    shape = {"small": (2, 5, 7, 6), "large": (4, 96, 80, 6)}[size]
+    x, dy = (a.transpose(0, 3, 1, 2) for a in rng.standard_normal((2, *shape)))
+    seen = []
+    for name in ("forward", "backward"):
+        kernel = getattr(inorm.rows, name)
+
+        def spy(*arrays, kernel=kernel, **options):
+            seen.extend(a for a in arrays if isinstance(a, np.ndarray) and a.ndim == 4)
+            return kernel(*arrays, **options)
+
+        monkeypatch.setattr(inorm.rows, name, spy)
+    y, (dx, *_) = forward(x), backward(dy, x)
+    assert y.strides == dx.strides == x.strides
+    assert [a.ctypes.data for a in seen] == [a.ctypes.data for a in (x, y, dy, x)]
+    monkeypatch.undo()
+    exact = forward(np.ascontiguousarray(x)), backward(*map(np.ascontiguousarray, (dy, x)))[0]
+    assert_allclose(y, exact[0], atol=1e-13)
+    assert_allclose(dx, exact[1], atol=1e-13)
+
+
+def test_a_memory_map_is_an_array(tmp_path, rng):
+    x = np.memmap(tmp_path / "x", np.float32, "w+", shape=(2, 3, 8))
+    x[...] = rng.standard_normal(x.shape)
+    out = np.empty(x.shape, np.float32)
+    assert inorm.instance_norm(x, out=out) is out
+    assert_array_equal(out, inorm.instance_norm(np.array(x)))
+
+
+# --- RMSNorm --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(5, 6), *SHAPES], ids=str)
+@pytest.mark.parametrize("eps", [1e-6, 0.3])
+def test_rms_norm_agrees_with_torch(shape, eps, rng):
+    x, gamma, _, dy = sample(rng, shape)
+    leaf, weight = with_gradient(x, gamma)
+    each = weight.reshape(1, 6, *(1,) * (len(shape) - 2)).expand(1, *shape[1:])[0]
+    expected = F.rms_norm(leaf, shape[1:], each, eps)
+    expected.backward(torch.from_numpy(dy))
+    assert_allclose(inorm.rms_norm(x, gamma, eps=eps), expected.detach().numpy(), atol=1e-12)
+    dx, dgamma = inorm.rms_norm_backward(dy, x, gamma, eps=eps)
+    assert_allclose(dx, leaf.grad.numpy(), rtol=1e-9, atol=1e-11)
+    assert_allclose(dgamma, weight.grad.numpy(), rtol=1e-9, atol=1e-11)
+
+
+def test_rms_norm_keeps_the_mean_and_zeros(rng):
+    x = rng.standard_normal((2, 6)) + 5
+    assert_allclose(inorm.rms_norm(3 * x, eps=0), inorm.rms_norm(x, eps=0), atol=1e-14)
+    assert inorm.rms_norm(x).mean() > 0.9
+    assert_array_equal(inorm.rms_norm(np.zeros((2, 6)), eps=0), 0)
+    assert_allclose(inorm.rms_norm(np.full((3, 1), 2.0), eps=0), 1)

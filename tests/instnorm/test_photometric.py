@@ -161,3 +161,10 @@ IMAGES, NORMALS = np.ones((4, 5, 6)), np.ones((3, 5, 6))
 def test_bad_input_is_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_lights_must_be_finite():
+    lights = np.eye(3)
+    lights[1, 1] = np.nan
+    with pytest.raises(ValueError, match="lights must be finite"):
+        photometric_stereo(np.ones((3, 2, 2)), lights)

@@ -273,3 +273,13 @@ EYE = np.eye(3)
 def test_bad_input_is_named(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("size", [1e-160, 1e160])
+@pytest.mark.parametrize("method", ["zca", "pca", "cholesky", "zca-cor", "pca-cor"])
+def test_whitening_knows_no_size(size, method, rng):
+    x = rng.standard_normal((3, 40))
+    z, w = whiten(x, method)
+    small, matrix = whiten(size * x, method)
+    assert_allclose(small, z, atol=1e-10)
+    assert_allclose(matrix * size, w, rtol=1e-9, atol=1e-9)
