@@ -24,7 +24,16 @@ from .norms import (
 _MODULES = frozenset(
     (
         *("contrast", "demodulation", "depth", "divisive", "family", "geometry"),
-        *("identifiability", "mixtures", "photometric", "planes", "series", "style", "torch"),
+        *(
+            "identifiability",
+            "mixtures",
+            "modulation",
+            "photometric",
+            "planes",
+            "series",
+            "style",
+            "torch",
+        ),
         *("tuning", "variance", "white_balance", "whitening"),
     )
 )

@@ -5,11 +5,17 @@ picture and says nothing about the pattern s; the noise n is added after the gai
 """
 
 from .arguments import check_eps, check_floating, check_same_shape
+from .arrays import Array
 from .norms import instance_norm
 from .rows import array_module
 
+__all__ = [
+    "contrast_response",
+    "contrast_scores",
+]
 
-def contrast_scores(s, c, n, eps=1e-5):
+
+def contrast_scores(s: Array, c: Array, n: Array, eps: float = 1e-5) -> tuple[Array, Array]:
     """How well each row of x = c s + n matches the pattern s, before and after normalising.
 
     raw[b]    = <x_b, s> / m            follows the gain: it is c[b] plus a little noise
@@ -51,7 +57,9 @@ def contrast_scores(s, c, n, eps=1e-5):
     return x @ s / m, _normalised(x, eps) @ _normalised(s[None], eps)[0] / m
 
 
-def contrast_response(s, mask, c, gamma=1.0, eps=1e-5):
+def contrast_response(
+    s: Array, mask: Array, c: Array, gamma: float = 1.0, eps: float = 1e-5
+) -> tuple[Array, Array]:
     """Instance norm as a neuron that looks for `s`: its response to contrast, and the law it obeys.
 
     response[b] = (gamma <IN(c[b] s + mask), s'> / m)², with s' = s at mean 0 and variance 1.

@@ -1,9 +1,14 @@
 """Weight demodulation: normalise the weights by the statistics their output is expected to have."""
 
 from .arguments import check_eps, check_floating
+from .arrays import Array
+
+__all__ = [
+    "demodulate",
+]
 
 
-def demodulate(weight, style, *, eps=1e-8):
+def demodulate(weight: Array, style: Array, *, eps: float = 1e-8) -> Array:
     """Weights of a convolution, scaled by a style and then brought back to unit norm.
 
     w'[n,o,i,k] = style[n,i] * weight[o,i,k],   w'' = w' / sqrt(Σ_ik w'[n,o,i,k]² + eps)

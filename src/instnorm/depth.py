@@ -10,12 +10,22 @@ import math
 import numpy as np
 
 from .arguments import check_activations, check_eps, check_floating, check_same_shape
+from .arrays import Array
 from .norms import instance_norm
+
+__all__ = [
+    "deep_stats",
+    "in_then_relu",
+    "rectified_moments",
+    "relu_then_in",
+]
 
 MODES = ("none", "input", "every")
 
 
-def deep_stats(x, weights, biases, mode, eps=1e-5):
+def deep_stats(
+    x: Array, weights: Array, biases: Array, mode: str, eps: float = 1e-5
+) -> tuple[Array, Array, Array]:
     """Send x through a stack of layers and measure the activations after each.
 
     mode    "none"   nothing is normalised
@@ -59,7 +69,7 @@ def deep_stats(x, weights, biases, mode, eps=1e-5):
     return np.array(means, a.dtype), np.array(stds, a.dtype), a
 
 
-def rectified_moments(mu, sigma):
+def rectified_moments(mu: Array, sigma: Array) -> tuple[Array, Array]:
     """Mean and variance of max(0, mu + sigma Z), for a standard normal Z.
 
     With r = mu / sigma, and Φ and φ the standard normal distribution and density,
@@ -101,7 +111,9 @@ def rectified_moments(mu, sigma):
     return mean, var
 
 
-def in_then_relu(z, gamma=None, beta=None, *, eps=1e-5):
+def in_then_relu(
+    z: Array, gamma: Array | None = None, beta: Array | None = None, *, eps: float = 1e-5
+) -> Array:
     """max(0, IN(z)): the usual order. Not negative, and so not centred.
 
     At eps = 0 a positive gain and a shift of a plane of z change nothing. Parameters, errors: see
@@ -110,7 +122,9 @@ def in_then_relu(z, gamma=None, beta=None, *, eps=1e-5):
     return np.maximum(instance_norm(z, gamma, beta, eps=eps), 0)
 
 
-def relu_then_in(z, gamma=None, beta=None, *, eps=1e-5):
+def relu_then_in(
+    z: Array, gamma: Array | None = None, beta: Array | None = None, *, eps: float = 1e-5
+) -> Array:
     """IN(max(0, z)): standardised, and so with negative values.
 
     At eps = 0 a positive gain of a plane of z changes nothing; a shift does, since it decides what

@@ -12,10 +12,27 @@ import math
 
 from . import rows
 from .arguments import check_activations, check_floating, check_per_channel
+from .arrays import Array
 from .planes import norm_per_plane
 
+__all__ = [
+    "divisive_norm",
+    "filter_response_norm",
+    "local_contrast_norm",
+    "local_response_norm",
+    "naka_rushton",
+]
 
-def divisive_norm(drive, *, sigma, n=2.0, gamma=1.0, weights=None, axis=1):
+
+def divisive_norm(
+    drive: Array,
+    *,
+    sigma: float,
+    n: float = 2.0,
+    gamma: float = 1.0,
+    weights: Array | None = None,
+    axis: int = 1,
+) -> Array:
     """Heeger's normalisation model: each neuron's drive over the summed drive of its pool.
 
     R_j = gamma * D_j^n / (sigma^n + Σ_k w_jk D_k^n), the sum over all neurons k along `axis`.
@@ -57,7 +74,7 @@ def divisive_norm(drive, *, sigma, n=2.0, gamma=1.0, weights=None, axis=1):
     return (gamma * power / (unit**-n + _pool(power, weights, axis))).astype(drive.dtype)
 
 
-def naka_rushton(c, *, c50, n=2.0, r_max=1.0):
+def naka_rushton(c: Array, *, c50: float, n: float = 2.0, r_max: float = 1.0) -> Array:
     """Response to contrast: r_max * c^n / (c^n + c50^n), half of r_max at c = c50.
 
     It is `divisive_norm` with a pool of one. Instance norm follows the same curve: a plane of
@@ -86,7 +103,7 @@ def naka_rushton(c, *, c50, n=2.0, r_max=1.0):
     return divisive_norm(c[..., None], sigma=c50, n=n, gamma=r_max, axis=-1)[..., 0]
 
 
-def local_contrast_norm(x, *, sigma=2.0):
+def local_contrast_norm(x: Array, *, sigma: float = 2.0) -> Array:
     """Subtract the local mean, then divide by the local standard deviation where that is large.
 
     v = x - w * x and y = v / max(s, mean of s), with s = sqrt(w * v²). Here w * is a Gaussian
@@ -125,7 +142,9 @@ def local_contrast_norm(x, *, sigma=2.0):
     return (v / xp.where(divisor == 0, 1, divisor)).astype(x.dtype)
 
 
-def local_response_norm(x, size=5, *, alpha=1e-4, beta=0.75, k=2.0):
+def local_response_norm(
+    x: Array, size: int = 5, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0
+) -> Array:
     """Divide each response by the energy of the neighbouring channels at the same position.
 
     y_c = x_c * (k + alpha * Σ_c' x_c'²)^(-beta), the sum over the `size` channels around c that
@@ -158,7 +177,14 @@ def local_response_norm(x, size=5, *, alpha=1e-4, beta=0.75, k=2.0):
     return (wide * (k + alpha * energy) ** -beta).astype(x.dtype)
 
 
-def filter_response_norm(x, gamma=None, beta=None, tau=None, *, eps=1e-6):
+def filter_response_norm(
+    x: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    tau: Array | None = None,
+    *,
+    eps: float = 1e-6,
+) -> Array:
     """Instance norm without centring, and a ReLU with a learned threshold.
 
     y = max(gamma * x / sqrt(nu² + eps) + beta, tau), with nu² the mean of x² over the plane.

@@ -2,12 +2,18 @@
 
 from . import rows
 from .arguments import check_same_shape
+from .arrays import Array
 from .norms import batch_norm, instance_norm, layer_norm
+
+__all__ = [
+    "normalize",
+    "which_norm",
+]
 
 MEMBERS = {"BN": batch_norm, "LN": layer_norm, "IN": instance_norm}
 
 
-def normalize(x, mode, eps=1e-5):
+def normalize(x: Array, mode: str, eps: float = 1e-5) -> Array:
     """`batch_norm` in training, `layer_norm` or `instance_norm`, for mode "BN", "LN" or "IN".
 
     Parameters
@@ -29,7 +35,7 @@ def normalize(x, mode, eps=1e-5):
     return MEMBERS[mode](x, eps=eps)
 
 
-def which_norm(x, y, eps=1e-5, *, tolerance=1e-6):
+def which_norm(x: Array, y: Array, eps: float = 1e-5, *, tolerance: float = 1e-6) -> Array:
     """Which members turn x into y, as (3,) zeros and ones for BN, LN and IN.
 
     With one image batch norm and instance norm are the same function, with one channel layer norm

@@ -11,10 +11,16 @@ effect either, and every output has the squared norm m. With eps > 0 a trace of 
 
 from . import rows
 from .arguments import check_eps, check_floating
+from .arrays import Array
 from .norms import instance_norm, instance_norm_backward
 
+__all__ = [
+    "instance_norm_jacobian",
+    "output_constraints",
+]
 
-def instance_norm_jacobian(x, eps=1e-5):
+
+def instance_norm_jacobian(x: Array, eps: float = 1e-5) -> Array:
     """How each output of one plane depends on each input: J[i, j] = ∂x̂[i] / ∂x[j].
 
     Source: the gradients of Ioffe and Szegedy 2015, section 3. J is symmetric, and its row i is the
@@ -43,7 +49,7 @@ def instance_norm_jacobian(x, eps=1e-5):
     return dx[:, 0]
 
 
-def output_constraints(x, eps=1e-5):
+def output_constraints(x: Array, eps: float = 1e-5) -> tuple[Array, Array, Array]:
     """What all outputs have in common, and how many directions are left to them.
 
     total[b]  = Σ x̂[b]           0 for every plane

@@ -7,9 +7,14 @@ its weights are.
 
 from . import rows
 from .arguments import check_floating
+from .arrays import Array
+
+__all__ = [
+    "identifiable",
+]
 
 
-def identifiable(outputs, tolerance=1e-6):
+def identifiable(outputs: Array, tolerance: float = 1e-6) -> Array:
     """For each box, 1 if its output depends on the exposure and 0 if it does not.
 
     A box depends on the exposure if one of its numbers, between some two of the exposures, changes

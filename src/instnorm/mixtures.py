@@ -8,11 +8,26 @@ from .arguments import (
     check_per_channel,
     check_same_shape,
 )
+from .arrays import Array
 from .norms import batch_norm, instance_norm
 from .planes import norm_per_plane, plane_moments
 
+__all__ = [
+    "batch_instance_norm",
+    "mixstyle",
+    "switchable_norm",
+]
 
-def switchable_norm(x, mean_logits, var_logits, gamma=None, beta=None, *, eps=1e-5):
+
+def switchable_norm(
+    x: Array,
+    mean_logits: Array,
+    var_logits: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    *,
+    eps: float = 1e-5,
+) -> Array:
     """Standardise by weighted means of the moments of instance, layer and batch norm.
 
     y = gamma * (x - Σ_k w_k mean_k) / sqrt(Σ_k w'_k var_k + eps) + beta, for k in that order, with
@@ -50,7 +65,14 @@ def switchable_norm(x, mean_logits, var_logits, gamma=None, beta=None, *, eps=1e
     return norm_per_plane(x, gamma, beta, (mean, var), eps=eps)
 
 
-def batch_instance_norm(x, rho, gamma=None, beta=None, *, eps=1e-5):
+def batch_instance_norm(
+    x: Array,
+    rho: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    *,
+    eps: float = 1e-5,
+) -> Array:
     """A gate for each channel between batch norm (rho = 1) and instance norm (rho = 0).
 
     y = gamma * (rho * BN(x) + (1 - rho) * IN(x)) + beta, batch norm as in training.
@@ -84,7 +106,7 @@ def batch_instance_norm(x, rho, gamma=None, beta=None, *, eps=1e-5):
     return (y + instance_norm(wide, gain * (1 - rho), eps=eps)).astype(x.dtype)
 
 
-def mixstyle(x, partner, weight, *, eps=1e-5):
+def mixstyle(x: Array, partner: Array, weight: Array, *, eps: float = 1e-5) -> Array:
     """Give every plane a mean and a deviation between its own and those of a partner.
 
     y = (w s + (1 - w) s') * (x - mean) / s + w mean + (1 - w) mean', with s = sqrt(var + eps) and a

@@ -5,12 +5,13 @@ how finely scale and shift may vary: per image and channel, or at each pixel as 
 """
 
 from .arguments import check_activations, check_eps, check_floating, check_same_shape
+from .arrays import Array
 from .norms import batch_norm, group_norm, layer_norm
 
 __all__ = ["ada_group_norm", "ada_layer_norm", "ada_layer_norm_zero", "film", "spade"]
 
 
-def film(x, gamma, beta):
+def film(x: Array, gamma: Array, beta: Array) -> Array:
     """Feature-wise linear modulation: y[n,c] = gamma[n,c] * x[n,c] + beta[n,c], without a norm.
 
     Source: Perez, Strub, de Vries, Dumoulin and Courville 2018, arXiv:1709.07871, equation 2.
@@ -35,7 +36,9 @@ def film(x, gamma, beta):
     return (gamma[tail] * x + beta[tail]).astype(x.dtype)
 
 
-def ada_group_norm(x, scale, shift, num_groups, *, eps=1e-5):
+def ada_group_norm(
+    x: Array, scale: Array, shift: Array, num_groups: int, *, eps: float = 1e-5
+) -> Array:
     """Adaptive group norm: y[n,c] = (1 + scale[n,c]) * GN(x)[n,c] + shift[n,c].
 
     With num_groups = C it is adaptive instance norm, with 1 adaptive layer norm of pictures.
@@ -62,7 +65,7 @@ def ada_group_norm(x, scale, shift, num_groups, *, eps=1e-5):
     return film(group_norm(x, num_groups, eps=eps), 1 + scale, shift)
 
 
-def ada_layer_norm(x, scale, shift, *, eps=1e-6):
+def ada_layer_norm(x: Array, scale: Array, shift: Array, *, eps: float = 1e-6) -> Array:
     """Adaptive layer norm of tokens: y[n,t] = (1 + scale[n]) * LN(x[n,t]) + shift[n].
 
     Each token is standardised over its own D numbers, and all tokens of an image get the same
@@ -101,7 +104,9 @@ def ada_layer_norm(x, scale, shift, *, eps=1e-6):
     return ((1 + scale[:, None]) * xhat + shift[:, None]).astype(x.dtype)
 
 
-def ada_layer_norm_zero(x, scale, shift, gate, branch, *, eps=1e-6):
+def ada_layer_norm_zero(
+    x: Array, scale: Array, shift: Array, gate: Array, branch: Array, *, eps: float = 1e-6
+) -> Array:
     """A gated branch around which x passes: y = x + gate * branch(ada_layer_norm(x, scale, shift)).
 
     Networks begin with scale = shift = gate = 0, where y = x whatever the branch does.
@@ -132,7 +137,7 @@ def ada_layer_norm_zero(x, scale, shift, gate, branch, *, eps=1e-6):
     return (x + gate[:, None] * change).astype(x.dtype)
 
 
-def spade(x, gamma, beta, *, eps=1e-5):
+def spade(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> Array:
     """Spatially adaptive normalisation: y = gamma * BN(x) + beta, with a value at each pixel.
 
     gamma and beta come from a label map, by a convolution. They are applied behind the norm, which

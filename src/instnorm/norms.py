@@ -31,7 +31,21 @@ from .arguments import (
     check_set_size,
     check_writable,
 )
+from .arrays import Array
 from .layout import Layout
+
+__all__ = [
+    "batch_norm",
+    "batch_norm_backward",
+    "group_norm",
+    "group_norm_backward",
+    "instance_norm",
+    "instance_norm_backward",
+    "layer_norm",
+    "layer_norm_backward",
+    "rms_norm",
+    "rms_norm_backward",
+]
 
 # What one mean and one variance are taken over, for the messages.
 INSTANCE_SET = "each plane (the spatial axes)"
@@ -41,7 +55,14 @@ BATCH_SET = "each channel (the batch and the spatial axes)"
 RMS_SET = None  # one value will do: nothing is subtracted
 
 
-def instance_norm(x, gamma=None, beta=None, *, eps=1e-5, out=None):
+def instance_norm(
+    x: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    *,
+    eps: float = 1e-5,
+    out: Array | None = None,
+) -> Array:
     """Standardise each channel of each image by its own mean and variance.
 
     y[n,c,h,w] = gamma[c] * (x[n,c,h,w] - mean[n,c]) / sqrt(var[n,c] + eps) + beta[c]
@@ -69,7 +90,14 @@ def instance_norm(x, gamma=None, beta=None, *, eps=1e-5, out=None):
     return _forward(x, x.shape[1], gamma, beta, eps, out, INSTANCE_SET)
 
 
-def layer_norm(x, gamma=None, beta=None, *, eps=1e-5, out=None):
+def layer_norm(
+    x: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    *,
+    eps: float = 1e-5,
+    out: Array | None = None,
+) -> Array:
     """Standardise each image over all its channels and positions together.
 
     This is the convolutional form, over (C, H, W); in transformers the name means normalising the
@@ -82,7 +110,15 @@ def layer_norm(x, gamma=None, beta=None, *, eps=1e-5, out=None):
     return _forward(x, 1, gamma, beta, eps, out, LAYER_SET)
 
 
-def group_norm(x, num_groups, gamma=None, beta=None, *, eps=1e-5, out=None):
+def group_norm(
+    x: Array,
+    num_groups: int,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    *,
+    eps: float = 1e-5,
+    out: Array | None = None,
+) -> Array:
     """Standardise each group of C / num_groups neighbouring channels of each image.
 
     `num_groups` is the number of groups, not their size: num_groups = C is instance norm,
@@ -96,7 +132,9 @@ def group_norm(x, num_groups, gamma=None, beta=None, *, eps=1e-5, out=None):
     return _forward(x, num_groups, gamma, beta, eps, out, GROUP_SET)
 
 
-def rms_norm(x, gamma=None, *, eps=1e-6, out=None):
+def rms_norm(
+    x: Array, gamma: Array | None = None, *, eps: float = 1e-6, out: Array | None = None
+) -> Array:
     """Divide each image by the root of its mean square, over all channels and positions.
 
     y[n] = gamma * x[n] / sqrt(mean(x[n]²) + eps)
@@ -112,17 +150,17 @@ def rms_norm(x, gamma=None, *, eps=1e-6, out=None):
 
 
 def batch_norm(
-    x,
-    gamma=None,
-    beta=None,
+    x: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
     *,
-    running_mean=None,
-    running_var=None,
-    training=True,
-    momentum=0.1,
-    eps=1e-5,
-    out=None,
-):
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    training: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+    out: Array | None = None,
+) -> Array:
     """Standardise each channel over the batch and all positions.
 
     With `training`, by the moments of this batch. If running moments are given they are updated in
@@ -172,7 +210,9 @@ def batch_norm(
     return y
 
 
-def instance_norm_backward(dy, x, gamma=None, *, eps=1e-5):
+def instance_norm_backward(
+    dy: Array, x: Array, gamma: Array | None = None, *, eps: float = 1e-5
+) -> tuple[Array, Array, Array]:
     """Gradients of a loss through `instance_norm`.
 
     With g = gamma * dy, s = sqrt(var + eps), x̂ = (x - mean) / s and bars for means over the plane,
@@ -204,20 +244,26 @@ def instance_norm_backward(dy, x, gamma=None, *, eps=1e-5):
     return _backward(dy, x, x.shape[1], gamma, eps, INSTANCE_SET)
 
 
-def layer_norm_backward(dy, x, gamma=None, *, eps=1e-5):
+def layer_norm_backward(
+    dy: Array, x: Array, gamma: Array | None = None, *, eps: float = 1e-5
+) -> tuple[Array, Array, Array]:
     """Gradients of a loss through `layer_norm`: see `instance_norm_backward`."""
     check_activations("x", x, spatial=0)
     return _backward(dy, x, 1, gamma, eps, LAYER_SET)
 
 
-def group_norm_backward(dy, x, num_groups, gamma=None, *, eps=1e-5):
+def group_norm_backward(
+    dy: Array, x: Array, num_groups: int, gamma: Array | None = None, *, eps: float = 1e-5
+) -> tuple[Array, Array, Array]:
     """Gradients of a loss through `group_norm`: see `instance_norm_backward`."""
     check_activations("x", x, spatial=0)
     num_groups = check_num_groups(num_groups, x.shape[1])
     return _backward(dy, x, num_groups, gamma, eps, GROUP_SET)
 
 
-def rms_norm_backward(dy, x, gamma=None, *, eps=1e-6):
+def rms_norm_backward(
+    dy: Array, x: Array, gamma: Array | None = None, *, eps: float = 1e-6
+) -> tuple[Array, Array]:
     """Gradients of a loss through `rms_norm`: dx and dgamma, as in `instance_norm_backward`.
 
     With g = gamma * dy and x̂ = x / sqrt(mean(x²) + eps), dx = (g - x̂ · mean(g x̂)) / sqrt(...).
@@ -228,8 +274,15 @@ def rms_norm_backward(dy, x, gamma=None, *, eps=1e-6):
 
 
 def batch_norm_backward(
-    dy, x, gamma=None, *, running_mean=None, running_var=None, training=True, eps=1e-5
-):
+    dy: Array,
+    x: Array,
+    gamma: Array | None = None,
+    *,
+    running_mean: Array | None = None,
+    running_var: Array | None = None,
+    training: bool = True,
+    eps: float = 1e-5,
+) -> tuple[Array, Array, Array]:
     """Gradients of a loss through `batch_norm`: see `instance_norm_backward`.
 
     In training the batch moments depend on x and the gradient flows through them; otherwise the

@@ -10,9 +10,16 @@ All of it is computed in float64.
 
 from . import rows
 from .arguments import check_floating
+from .arrays import Array
+
+__all__ = [
+    "observation_normalise",
+    "photometric_stereo",
+    "render",
+]
 
 
-def render(normals, albedo, lights):
+def render(normals: Array, albedo: Array, lights: Array) -> Array:
     """Pictures of a matt (Lambertian) surface: I_k = albedo * max(0, normal · l_k).
 
     Parameters
@@ -44,7 +51,7 @@ def render(normals, albedo, lights):
     return (albedo.astype("float64") * xp.maximum(shading, 0)).astype(normals.dtype)
 
 
-def photometric_stereo(images, lights):
+def photometric_stereo(images: Array, lights: Array) -> tuple[Array, Array]:
     """Normals and albedo from pictures under known lights, pixel by pixel, by least squares.
 
     g = albedo * normal solves min Σ_k (l_k · g - I_k)²; its length is the albedo, its direction
@@ -89,7 +96,7 @@ def photometric_stereo(images, lights):
     return _divided(g, albedo).astype(images.dtype), albedo.astype(images.dtype)
 
 
-def observation_normalise(images):
+def observation_normalise(images: Array) -> Array:
     """Divide each pixel by the root of its summed squares over the lights: the albedo cancels.
 
     y_k = I_k / sqrt(Σ_j I_j²) = (normal · l_k) / sqrt(Σ_j (normal · l_j)²): the sum runs over the

@@ -9,11 +9,17 @@ import math
 
 from . import rows
 from .arguments import check_activations, check_set_size
+from .arrays import Array
 from .layout import Layout
 from .norms import INSTANCE_SET, batch_norm, instance_norm
 
+__all__ = [
+    "norm_per_plane",
+    "plane_moments",
+]
 
-def plane_moments(x):
+
+def plane_moments(x: Array) -> tuple[Array, Array]:
     """Mean and biased variance of each channel of each image.
 
     Parameters
@@ -35,7 +41,14 @@ def plane_moments(x):
     return mean.reshape(x.shape[:2]), var.reshape(x.shape[:2])
 
 
-def norm_per_plane(x, gamma=None, beta=None, moments=None, *, eps):
+def norm_per_plane(
+    x: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    moments: tuple[Array, Array] | None = None,
+    *,
+    eps: float,
+) -> Array:
     """Instance norm in which every plane may have its own gamma, beta and moments.
 
     Parameters

@@ -15,8 +15,19 @@ from .arguments import (
     check_per_channel,
     check_set_size,
 )
+from .arrays import Array
 from .norms import instance_norm
 from .planes import plane_moments
+
+__all__ = [
+    "Statistics",
+    "cmn",
+    "cmvn",
+    "msc",
+    "revin",
+    "revin_inverse",
+    "snv",
+]
 
 
 class Statistics(NamedTuple):
@@ -26,7 +37,9 @@ class Statistics(NamedTuple):
     var: object
 
 
-def revin(x, gamma=None, beta=None, *, eps=1e-5):
+def revin(
+    x: Array, gamma: Array | None = None, beta: Array | None = None, *, eps: float = 1e-5
+) -> tuple[Array, "Statistics"]:
     """Reversible instance norm: instance norm that hands you the statistics it removes.
 
     Source: Kim, Kim, Tae, Park, Choi and Choo 2022, ICLR. The paper's own code has series of
@@ -52,7 +65,14 @@ def revin(x, gamma=None, beta=None, *, eps=1e-5):
     return y, Statistics(*plane_moments(x))
 
 
-def revin_inverse(y, statistics, gamma=None, beta=None, *, eps=1e-5):
+def revin_inverse(
+    y: Array,
+    statistics: "Statistics",
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    *,
+    eps: float = 1e-5,
+) -> Array:
     """Undo `revin`: x = sqrt(var + eps) * (y - beta) / gamma + mean.
 
     y is what a model made of the normalised window, such as a forecast, and may be of any length.
@@ -95,7 +115,7 @@ def revin_inverse(y, statistics, gamma=None, beta=None, *, eps=1e-5):
     return (xhat * (var[..., None] + eps) ** 0.5 + mean[..., None]).astype(y.dtype)
 
 
-def snv(x):
+def snv(x: Array) -> Array:
     """Standard normal variate: subtract each spectrum's mean, divide by its standard deviation.
 
     The standard deviation divides by M - 1, as is usual in chemometrics, and there is no eps: SNV
@@ -122,7 +142,7 @@ def snv(x):
     return instance_norm(x[:, None], gain, eps=0)[:, 0]
 
 
-def msc(x, reference=None):
+def msc(x: Array, reference: Array | None = None) -> Array:
     """Multiplicative scatter correction: fit each spectrum by a reference, undo the fit.
 
     Each spectrum is regressed on the reference r by least squares, x_i ≈ a_i + b_i r, and becomes
@@ -165,7 +185,7 @@ def msc(x, reference=None):
     return (dx / slope[:, None] + r.astype("float64").mean()).astype(x.dtype)
 
 
-def cmn(x, lengths=None):
+def cmn(x: Array, lengths: Array | None = None) -> Array:
     """Cepstral mean normalisation: subtract each coefficient's mean over the utterance.
 
     A microphone or a room multiplies the spectrum by a constant filter, which adds a constant to
@@ -194,7 +214,7 @@ def cmn(x, lengths=None):
     return _each_utterance(lambda spoken: _deviations(spoken).astype(x.dtype), x, lengths)
 
 
-def cmvn(x, lengths=None, *, eps=0.0):
+def cmvn(x: Array, lengths: Array | None = None, *, eps: float = 0.0) -> Array:
     """Cepstral mean and variance normalisation: instance norm of each utterance.
 
     The variance divides by the number of frames. A coefficient that never changes gives 0. The

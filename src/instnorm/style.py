@@ -7,10 +7,20 @@ their place, image by image: those a network has learned for a style, or those o
 import math
 
 from .arguments import check_activations, check_eps, check_floating
+from .arrays import Array
 from .planes import norm_per_plane, plane_moments
 
+__all__ = [
+    "adain",
+    "check_style",
+    "conditional_instance_norm",
+    "gram_matrix",
+]
 
-def conditional_instance_norm(x, gamma, beta, style, *, eps=1e-5):
+
+def conditional_instance_norm(
+    x: Array, gamma: Array, beta: Array, style: Array, *, eps: float = 1e-5
+) -> Array:
     """Instance norm with the gain and offset of one style, or of a mixture of styles.
 
     y[n] = gamma[s_n] * IN(x[n]) + beta[s_n]; with weights w in place of labels, gamma[s_n] becomes
@@ -55,7 +65,7 @@ def conditional_instance_norm(x, gamma, beta, style, *, eps=1e-5):
     return norm_per_plane(x, gamma, beta, eps=eps)
 
 
-def adain(content, style, *, eps=1e-5):
+def adain(content: Array, style: Array, *, eps: float = 1e-5) -> Array:
     """Adaptive instance norm: give each channel of `content` the mean and spread it has in `style`.
 
     AdaIN(x, y) = sigma(y) * (x - mu(x)) / sigma(x) + mu(y), with sigma = sqrt(var + eps) on both
@@ -84,7 +94,7 @@ def adain(content, style, *, eps=1e-5):
     return norm_per_plane(content, (var + eps) ** 0.5, mean, eps=eps)
 
 
-def gram_matrix(x):
+def gram_matrix(x: Array) -> Array:
     """How strongly each two channels of an image respond at the same places.
 
     G[n,i,j] = (1/M) Σ_p x[n,i,p] x[n,j,p] over the M = H·W positions: a mean, so that its size does
@@ -114,7 +124,7 @@ def gram_matrix(x):
     return f @ f.swapaxes(1, 2) / positions
 
 
-def check_style(style, content):
+def check_style(style: Array, content: Array) -> None:
     """Raise unless `style` holds as many images and channels as `content`."""
     check_activations("style", style, spatial=1)
     if style.shape[:2] != content.shape[:2]:

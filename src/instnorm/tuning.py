@@ -7,10 +7,17 @@ answers and not what it answers to.
 import numpy as np
 
 from .arguments import check_floating, check_same_shape
+from .arrays import Array
 from .divisive import divisive_norm
 
+__all__ = [
+    "orientation_drive",
+    "orientation_selectivity",
+    "tuning_curves",
+]
 
-def orientation_drive(theta, contrast, preferred, kappa):
+
+def orientation_drive(theta: Array, contrast: Array, preferred: Array, kappa: float) -> Array:
     """What gratings drive each neuron with, before normalisation.
 
     D_sj = Σ_g contrast_sg exp(kappa (cos 2(theta_sg - preferred_j) - 1)): a grating drives the
@@ -42,7 +49,7 @@ def orientation_drive(theta, contrast, preferred, kappa):
     return np.einsum("sg,sgj->sj", contrast, np.exp(kappa * (np.cos(2 * away) - 1)))
 
 
-def orientation_selectivity(response, preferred):
+def orientation_selectivity(response: Array, preferred: Array) -> Array:
     """How sharply each stimulus singles out an orientation: 1 for one neuron, 0 for all alike.
 
     L_s = |Σ_j R_sj exp(2i preferred_j)| / Σ_j R_sj, one minus the circular variance.
@@ -73,7 +80,9 @@ def orientation_selectivity(response, preferred):
     return np.abs(response @ np.exp(2j * preferred)) / response.sum(axis=1)
 
 
-def tuning_curves(theta, contrast, preferred, kappa, sigma, n=2.0):
+def tuning_curves(
+    theta: Array, contrast: Array, preferred: Array, kappa: float, sigma: float, n: float = 2.0
+) -> tuple[Array, Array, Array]:
     """Drive, normalised response and selectivity of a population that shares one pool.
 
     R_sj = D_sj^n / (sigma^n + (1/J) Σ_k D_sk^n). For a single grating the pool hardly depends on

@@ -9,9 +9,18 @@ The kernel of this package (`instnorm.rows`) is the last of them, with sums in f
 """
 
 from .arguments import check_floating
+from .arrays import Array
+
+__all__ = [
+    "merge_moments",
+    "one_pass",
+    "shifted_two_pass",
+    "two_pass",
+    "welford",
+]
 
 
-def one_pass(x):
+def one_pass(x: Array) -> tuple[Array, Array]:
     """E[x²] - E[x]²: one look at the data, and two large numbers that cancel.
 
     With a mean of μ and a standard deviation of σ the difference keeps a relative error of about
@@ -22,7 +31,7 @@ def one_pass(x):
     return mean, _mean(x * x) - mean * mean
 
 
-def two_pass(x):
+def two_pass(x: Array) -> tuple[Array, Array]:
     """First the mean, then the mean of the squared deviations from it.
 
     Nothing cancels among the squares; what remains is the error of the mean itself, some rounding
@@ -34,7 +43,7 @@ def two_pass(x):
     return mean, _mean(centred * centred)
 
 
-def welford(x):
+def welford(x: Array) -> tuple[Array, Array]:
     """Values arrive one at a time, and each corrects the mean and the sum of squares so far.
 
     One pass without the cancellation, for a stream that can't be seen twice, but a division at
@@ -49,7 +58,7 @@ def welford(x):
     return mean, squares / x.dtype.type(x.shape[1])
 
 
-def shifted_two_pass(x):
+def shifted_two_pass(x: Array) -> tuple[Array, Array]:
     """Two passes over the data less its first value.
 
     Numbers near each other subtract without error, so what is left is data whose mean is no larger
@@ -62,7 +71,7 @@ def shifted_two_pass(x):
     return first + mean, var
 
 
-def merge_moments(mean, squares, count, block):
+def merge_moments(mean: Array, squares: Array, count: int, block: Array) -> tuple[Array, Array]:
     """The moments of values in blocks, of which each is seen once.
 
     Of a part, the mean and the sum of the squared deviations from that mean say all that is needed:

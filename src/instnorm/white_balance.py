@@ -7,9 +7,14 @@ divides by means where instance norm divides by standard deviations.
 
 from . import rows
 from .arguments import check_activations
+from .arrays import Array
+
+__all__ = [
+    "gray_world",
+]
 
 
-def gray_world(x):
+def gray_world(x: Array) -> Array:
     """Scale each channel of each image so that all channels have the mean of the whole image.
 
     y_nc = x_nc * mean(x_n) / mean(x_nc): whatever its light, the average of a scene is taken for

@@ -11,14 +11,22 @@ import math
 
 from . import rows
 from .arguments import check_activations, check_eps, check_floating, check_per_channel
+from .arrays import Array
 from .style import check_style
+
+__all__ = [
+    "colour",
+    "wct",
+    "whiten",
+    "whitening_matrix",
+]
 
 METHODS = ("zca", "pca", "cholesky", "zca-cor", "pca-cor")
 # By how much of its size a covariance computed in float32 may miss being symmetric and positive.
 TOLERANCE = 1e-6
 
 
-def whiten(x, method="zca", *, eps=0.0):
+def whiten(x: Array, method: str = "zca", *, eps: float = 0.0) -> tuple[Array, Array]:
     """Remove the mean of each channel, the variances, and the correlations between channels.
 
     z = W (x - mean) with W from `whitening_matrix` of Σ + eps·I, where Σ is the biased covariance.
@@ -54,7 +62,7 @@ def whiten(x, method="zca", *, eps=0.0):
     return (w @ centred).astype(x.dtype), w / unit
 
 
-def whitening_matrix(covariance, method="zca"):
+def whitening_matrix(covariance: Array, method: str = "zca") -> Array:
     """A matrix W with W Σ Wᵀ = I. With Σ = U Λ Uᵀ:
 
         zca        W = Σ^(-1/2) = U Λ^(-1/2) Uᵀ   symmetric; keeps z as close to x as can be
@@ -98,7 +106,7 @@ def whitening_matrix(covariance, method="zca"):
     return u @ pca if method == "zca" else pca
 
 
-def colour(z, covariance, mean=None):
+def colour(z: Array, covariance: Array, mean: Array | None = None) -> Array:
     """Give white data a covariance and a mean: Σ^(1/2) z + mean, the way back from 'zca'.
 
     Parameters
@@ -138,7 +146,7 @@ def colour(z, covariance, mean=None):
     return y.astype(z.dtype)
 
 
-def wct(content, style, *, eps=1e-5):
+def wct(content: Array, style: Array, *, eps: float = 1e-5) -> Array:
     """Whitening and colouring transform: give `content` the mean and covariance of `style`.
 
     y = Σs^(1/2) Σc^(-1/2) (x - mean_c) + mean_s, image by image, with eps·I added to both
