@@ -499,7 +499,8 @@ def test_one_hot_pixel_costs_the_others_nothing(size, hot, where, rng):
     exact = centred / np.sqrt((centred * centred).mean() + np.longdouble(1e-5))
     others = np.arange(size) != where
     error = np.abs(inorm.instance_norm(x) - exact)[..., others].max()
-    assert error <= 2e-7 * np.abs(exact[..., others]).max()
+    # Four roundings of half a unit, and what the variance adds: 3e-7 at worst, seldom all at once.
+    assert error <= (2e-7 if hot <= 1e5 else 3e-7) * np.abs(exact[..., others]).max()
 
 
 @family

@@ -72,8 +72,8 @@ def draw(rng):
     eps = float(rng.choice([0.0, 1e-5, 0.1])) * (magnitude**2 if rng.random() < 0.5 else 1.0)
     gamma, beta = rng.standard_normal((2, channels))
     layout = rng.choice(LAYOUTS)
-    with np.errstate(over="ignore"):
-        x, dy = (laid_out(a.astype(dtype), layout) for a in (x, dy))
+    most = float(ml_dtypes.finfo(dtype).max) / 2
+    x, dy = (laid_out(a.clip(-most, most).astype(dtype), layout) for a in (x, dy))
     return member, groups, x, dy, gamma.astype(np.float32), beta.astype(np.float32), eps
 
 

@@ -29,7 +29,7 @@ from numba.extending import intrinsic
 from . import numpy as plain
 from . import threads
 
-CHUNK = 512  # numbers; sums within a chunk are taken in the dtype of x
+CHUNK = 512  # numbers; sums within a chunk are taken in the dtype of x, or in float64
 SHORT = 16  # shorter segments than this have their scale and shift written out for each element
 # A set is left to `rows.numpy` unless its variance and gradient lie between this and 1 / this.
 LEAST = {np.dtype(t): float(np.sqrt(np.finfo(t).tiny)) for t in (np.float32, np.float64)}
@@ -104,11 +104,11 @@ def moments(x, p, r, s, e):
     base = np.float64(first) + np.float64(a) / n
     c = T(base)
     q = T(base - np.float64(c))
-    a = b = 0.0
+    a, b = T(0), 0.0
     for i in range(s, e):
-        t = np.float64((x[p, r, i] - c) - q)
+        t = (x[p, r, i] - c) - q
         a = add(a, t)
-        b = madd(b, t, t)
+        b = madd(b, np.float64(t), np.float64(t))
     base = np.float64(c) + np.float64(q)
     off = np.float64(a) / n
     return base, off, max(np.float64(b) - np.float64(a) * off, 0.0)
@@ -250,6 +250,25 @@ def segment_moments(d, x, r, spans, start, stop, seg):
 
 
 @inner
+def row_pair_moments(d, x, r, spans, start, stop):
+    """What `segment_moments` adds up, for a row that is one segment; it never leaves registers."""
+    n = base = off = sq = level = rest = norm = co = 0.0
+    for j in range(U(start), U(stop)):
+        s, e = spans[j, U(2)], spans[j, U(3)]
+        c, a, b, g, h, o, p = pair_moments(x, d, spans[j, U(0)], r, s, e)
+        k = np.float64(e - s)
+        if n == 0:
+            base, off, sq, level, rest, norm, co = c, a, b, g, h, o, p
+        else:
+            apart, aside = (c - base) + a - off, (g - level) + h - rest
+            co += p + apart * aside * (n * k / (n + k))
+            off, sq = joined(n, off, sq, apart, k, b)
+            rest, norm = joined(n, rest, norm, aside, k, o)
+        n += k
+    return n, base, off, sq, level, rest, norm, co
+
+
+@inner
 def join_segments(seg, centre):
     """Of the whole row: mean in two parts, variance, count."""
     n, base, off, sq = seg[U(0), U(0)], seg[U(0), U(1)], seg[U(0), U(2)], seg[U(0), U(3)]
@@ -326,11 +345,39 @@ def backward_rows(d, x, spans, eps, least, centre, scale, dx, ds, db, rough, sta
 
 
 @jit
+def backward_rows_whole(d, x, spans, eps, least, centre, scale, dx, ds, db, rough, start, stop):
+    """`backward_rows` where a row is one segment."""
+    z = U(0)
+    for r in range(U(start), U(stop)):
+        n, base, off, sq, level, rest, norm, co = row_pair_moments(d, x, r, spans, 0, len(spans))
+        mean, fine = base, off
+        base, off, v = about(base, off, sq, n, centre)
+        ok = least <= v + eps <= 1 / least
+        if ok:
+            f = 1 / np.sqrt(v + eps)
+            w = scale[r % U(len(scale)), z]
+            level += rest
+            along = (co + level * n * ((mean - base) + fine - off)) * f
+            ok = in_range(w * w * (norm + level * level * n), f, least)
+        rough[r] = not ok
+        if ok:
+            ds[r, z], db[r, z] = along, level * n
+            gbar = w * level if centre else 0.0
+            gradient(d, x, r, spans, 0, len(spans), base, off, f, scale, gbar, w * along / n, dx)
+        else:
+            ds[r, z] = db[r, z] = 0
+
+
+@jit
 def backward_rows_each(d, x, spans, eps, least, centre, scale, dx, ds, db, rough, start, stop):
     """If each element has a scale. ds and db are (P, M): the sums over the rows start..stop."""
     T = x.dtype.type
     p = U(0)
     length = U(x.shape[2])
+    alone = len(scale) > 1  # neighbouring rows have different lines
+    rows = np.empty(4, np.uint64)
+    cs, qs, fs = np.empty(4, x.dtype), np.empty(4, x.dtype), np.empty(4, x.dtype)
+    waiting = U(0)
     for r in range(U(start), U(stop)):
         base, off, sq, n = row_moments(x, r, spans, 0, len(spans))
         base, off, v = about(base, off, sq, n, centre)
@@ -362,8 +409,33 @@ def backward_rows_each(d, x, spans, eps, least, centre, scale, dx, ds, db, rough
         for i in range(length):
             t = (x[p, r, i] - c) - q
             dx[p, r, i] = (((d[p, r, i] * scale[line, i] - level) - rest) - t * b) * a
-            ds[line, i] += np.float64(d[p, r, i]) * np.float64(t * a)
-            db[line, i] += np.float64(d[p, r, i])
+        if alone:
+            for i in range(length):
+                t = (x[p, r, i] - c) - q
+                ds[line, i] += np.float64(d[p, r, i] * (t * a))
+                db[line, i] += np.float64(d[p, r, i])
+            continue
+        # The sums of four rows are added at a time: ds and db lie farther than the rows.
+        rows[waiting], cs[waiting], qs[waiting], fs[waiting] = r, c, q, a
+        waiting += U(1)
+        if waiting == 4:
+            i0, i1, i2, i3 = rows[U(0)], rows[U(1)], rows[U(2)], rows[U(3)]
+            c0, c1, c2, c3 = cs[U(0)], cs[U(1)], cs[U(2)], cs[U(3)]
+            q0, q1, q2, q3 = qs[U(0)], qs[U(1)], qs[U(2)], qs[U(3)]
+            f0, f1, f2, f3 = fs[U(0)], fs[U(1)], fs[U(2)], fs[U(3)]
+            for i in range(length):
+                g0, g1, g2, g3 = d[p, i0, i], d[p, i1, i], d[p, i2, i], d[p, i3, i]
+                t0 = g0 * (((x[p, i0, i] - c0) - q0) * f0) + g1 * (((x[p, i1, i] - c1) - q1) * f1)
+                t1 = g2 * (((x[p, i2, i] - c2) - q2) * f2) + g3 * (((x[p, i3, i] - c3) - q3) * f3)
+                ds[line, i] += np.float64(t0 + t1)
+                db[line, i] += np.float64((g0 + g1) + (g2 + g3))
+            waiting = U(0)
+    for j in range(waiting):
+        r = rows[j]
+        for i in range(length):
+            t = (x[p, r, i] - cs[j]) - qs[j]
+            ds[U(0), i] += np.float64(d[p, r, i] * (t * fs[j]))
+            db[U(0), i] += np.float64(d[p, r, i])
 
 
 # Few long rows: all threads work on each, in steps; a task is a part of a row.
@@ -778,7 +850,7 @@ def _backward_rows(d, x, dx, shape, eps, scale, centre):
     else:
         ds, db = np.zeros((2, rows, segments))
         _run(
-            lambda s, e: backward_rows(
+            lambda s, e: (backward_rows_whole if segments == 1 else backward_rows)(
                 d, x, spans, eps, least, centre, scale, dx, ds, db, rough, s, e
             ),
             blocks,
