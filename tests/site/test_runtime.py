@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -146,8 +147,12 @@ def test_site_serves_the_listed_bytes_with_their_licences(built):
 
 @pytest.mark.book
 def test_wheel_of_the_site_holds_these_sources_and_names_them(built):
-    (path,) = (built / "_static").glob("instnorm-*.whl")
-    assert path.name == json.loads((built / "_static" / "python.json").read_text())["wheels"][0]
+    path = (
+        built / "_static" / json.loads((built / "_static" / "python.json").read_text())["wheels"][0]
+    )
+    assert re.fullmatch(r"instnorm-[\d.]+\+[0-9a-f]{8}-py3-none-any\.whl", path.name)
+    # The other has a plain version, for pip.
+    assert len(list((built / "_static").glob("instnorm-*.whl"))) == 2
     sources = [path for kind in ("py", "cu") for path in (ROOT / "src").rglob(f"*.{kind}")]
     with ZipFile(path) as packed:
         assert {each.relative_to(ROOT / "src").as_posix() for each in sources} == {
