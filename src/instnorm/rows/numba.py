@@ -29,7 +29,7 @@ from numba.extending import intrinsic
 from . import numpy as plain
 from . import threads
 
-CHUNK = 512  # numbers; sums within a chunk are taken in the dtype of x, or in float64
+CHUNK = 256  # numbers; sums within a chunk are taken in the dtype of x
 SHORT = 16  # shorter segments than this have their scale and shift written out for each element
 # A set is left to `rows.numpy` unless its variance and gradient lie between this and 1 / this.
 LEAST = {np.dtype(t): float(np.sqrt(np.finfo(t).tiny)) for t in (np.float32, np.float64)}
@@ -104,11 +104,11 @@ def moments(x, p, r, s, e):
     base = np.float64(first) + np.float64(a) / n
     c = T(base)
     q = T(base - np.float64(c))
-    a, b = T(0), 0.0
+    a = b = T(0)
     for i in range(s, e):
         t = (x[p, r, i] - c) - q
         a = add(a, t)
-        b = madd(b, np.float64(t), np.float64(t))
+        b = madd(b, t, t)
     base = np.float64(c) + np.float64(q)
     off = np.float64(a) / n
     return base, off, max(np.float64(b) - np.float64(a) * off, 0.0)
@@ -152,23 +152,66 @@ def pair_moments(x, d, p, r, s, e):
 
 
 @inner
+def sums_about(x, p, r, s, e, c):
+    """Of one span less c: sum, and sum of squares."""
+    T = x.dtype.type
+    a = b = T(0)
+    for i in range(s, e):
+        t = x[p, r, i] - c
+        a = add(a, t)
+        b = madd(b, t, t)
+    return np.float64(a), np.float64(b)
+
+
+@inner
+def pair_sums_about(x, d, p, r, s, e, c, level):
+    """Of one span of x less c and of d less level: sums, sums of squares, sum of products."""
+    T = x.dtype.type
+    a = b = g = h = o = T(0)
+    for i in range(s, e):
+        t = x[p, r, i] - c
+        u = d[p, r, i] - level
+        a = add(a, t)
+        b = madd(b, t, t)
+        g = add(g, u)
+        h = madd(h, u, u)
+        o = madd(o, u, t)
+    return np.float64(a), np.float64(b), np.float64(g), np.float64(h), np.float64(o)
+
+
+@inner
 def joined(n, off, sq, apart, k, squares):
     """Mean and squares of n numbers and of k others, whose mean is `apart` from theirs."""
-    return off + apart * (k / (n + k)), sq + squares + apart * apart * (n * k / (n + k))
+    share = k / (n + k)
+    return off + apart * share, sq + squares + apart * apart * (n * share)
 
 
 @inner
 def row_moments(x, r, spans, start, stop):
-    """Of the spans start..stop of row r: mean in two parts, squares, count."""
-    n = base = off = sq = 0.0
-    for j in range(U(start), U(stop)):
-        s, e = spans[j, U(2)], spans[j, U(3)]
-        m, rest, squares = moments(x, spans[j, U(0)], r, s, e)
+    """Of the spans start..stop of row r: mean in two parts, squares, count.
+
+    The mean of the first span is a centre for the others, as long as it is not so far from theirs
+    that most of their squares come from there; such a span is centred by itself.
+    """
+    T = x.dtype.type
+    j = U(start)
+    s, e = spans[j, U(2)], spans[j, U(3)]
+    base, off, sq = moments(x, spans[j, U(0)], r, s, e)
+    n = np.float64(e - s)
+    c = T(base + off)
+    away = np.float64(c) - base
+    for j in range(U(start) + U(1), U(stop)):
+        p, s, e = spans[j, U(0)], spans[j, U(2)], spans[j, U(3)]
         k = np.float64(e - s)
-        if n == 0:
-            base, off, sq = m, rest, squares
+        a, b = sums_about(x, p, r, s, e, c)
+        apart = a / k
+        squares = b - a * apart
+        if squares < b / 4:
+            m, rest, squares = moments(x, p, r, s, e)
+            apart = (m - base) + rest
         else:
-            off, sq = joined(n, off, sq, (m - base) + rest - off, k, squares)
+            apart += away
+        off, sq = joined(n, off, sq, apart - off, k, squares)
         n += k
     return base, off, sq, n
 
@@ -252,18 +295,32 @@ def segment_moments(d, x, r, spans, start, stop, seg):
 @inner
 def row_pair_moments(d, x, r, spans, start, stop):
     """What `segment_moments` adds up, for a row that is one segment; it never leaves registers."""
-    n = base = off = sq = level = rest = norm = co = 0.0
-    for j in range(U(start), U(stop)):
-        s, e = spans[j, U(2)], spans[j, U(3)]
-        c, a, b, g, h, o, p = pair_moments(x, d, spans[j, U(0)], r, s, e)
+    T = x.dtype.type
+    j = U(start)
+    s, e = spans[j, U(2)], spans[j, U(3)]
+    base, off, sq, level, rest, norm, co = pair_moments(x, d, spans[j, U(0)], r, s, e)
+    n = np.float64(e - s)
+    c, g0 = T(base + off), T(level + rest)
+    away, above = np.float64(c) - base, np.float64(g0) - level
+    for j in range(U(start) + U(1), U(stop)):
+        p, s, e = spans[j, U(0)], spans[j, U(2)], spans[j, U(3)]
         k = np.float64(e - s)
-        if n == 0:
-            base, off, sq, level, rest, norm, co = c, a, b, g, h, o, p
+        a, b, g, h, o = pair_sums_about(x, d, p, r, s, e, c, g0)
+        apart, aside = a / k, g / k
+        squares, other, product = b - a * apart, h - g * aside, o - g * apart
+        if squares < b / 4 or other < h / 4:
+            m, fine, squares, m2, fine2, h, product = pair_moments(x, d, p, r, s, e)
+            other = h - k * fine2 * fine2
+            apart, aside = (m - base) + fine, (m2 - level) + fine2
         else:
-            apart, aside = (c - base) + a - off, (g - level) + h - rest
-            co += p + apart * aside * (n * k / (n + k))
-            off, sq = joined(n, off, sq, apart, k, b)
-            rest, norm = joined(n, rest, norm, aside, k, o)
+            apart += away
+            aside += above
+        apart -= off
+        aside -= rest
+        share = k / (n + k)
+        co += product + apart * aside * (n * share)
+        off, sq = off + apart * share, sq + squares + apart * apart * (n * share)
+        rest, norm = rest + aside * share, norm + other + aside * aside * (n * share)
         n += k
     return n, base, off, sq, level, rest, norm, co
 
@@ -742,8 +799,10 @@ def _spans(pieces, length, segments):
 
 
 def _blocks(rows, size):
-    """Bounds of blocks of rows, some for each thread."""
-    number = min(rows, max(1, min(8 * threads.count(), size // (1 << 15))))
+    """Bounds of blocks of rows, some for each thread; each call costs some 10 microseconds."""
+    if size < threads.WORTHWHILE:
+        return [0, rows]
+    number = min(rows, max(threads.count(), min(8 * threads.count(), size >> 18)))
     return [rows * i // number for i in range(number + 1)]
 
 
