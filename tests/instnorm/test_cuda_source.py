@@ -156,7 +156,7 @@ def test_every_plan_fits_on_the_device(device):
         assert plan.kind != "CLUSTER" or device.has_clusters, case
         if plan.kind == "GRID":  # its blocks wait for each other
             assert plan.teams * plan.blocks <= device.multiprocessors, case
-        if plan.blocks > 1:  # a thread for each block's letter
+        if plan.blocks > 1:  # a thread for each block's message
             assert plan.blocks <= threads // plan.columns, case
 
 

@@ -15,7 +15,8 @@ from . import teams
 
 # `struct Task` in rows.cu.
 TASK = np.dtype(
-    [(name, np.uintp) for name in ("x", "g", "out", "scale", "shift", "stats", "mail", "arrivals")]
+    [(name, np.uintp) for name in ("x", "g", "out", "scale", "shift", "stats")]
+    + [(name, np.uintp) for name in ("mailbox", "barrier_count")]
     + [("length", np.int64), ("eps", np.float64)]
     + [(name, np.int32) for name in ("rows", "channels", "segments", "period")]
     + [(name, np.int32) for name in ("blocks", "scratch", "room", "relu")],
@@ -242,14 +243,14 @@ def _launch(direction, x, g, out, eps, scale, shift, stats, relu=False):
     scale, shift = (None if p is None else cp.ascontiguousarray(p, wide) for p in (scale, shift))
     stats = cp.empty((stats, rows))
     blocks = plan.teams * plan.blocks
-    mail = arrivals = None
+    mailbox = barrier_count = None
     if cooperative:
         _check_all_run_at_once(kernel, blocks, plan)
-        mail = cp.empty(2 * blocks * plan.columns * teams.letter(lanes, arrays), wide)
-        arrivals = cp.zeros(plan.teams, np.uint32)
+        mailbox = cp.empty(2 * blocks * plan.columns * teams.message(lanes, arrays), wide)
+        barrier_count = cp.zeros(plan.teams, np.uint32)
 
     task = np.zeros(1, TASK)
-    pointers = (x, g, out, scale, shift, stats, mail, arrivals)
+    pointers = (x, g, out, scale, shift, stats, mailbox, barrier_count)
     for field, array in zip(TASK.names, pointers, strict=False):
         task[field] = 0 if array is None else array.data.ptr
     task["length"], task["eps"], task["rows"], task["channels"] = length, eps, rows, channels

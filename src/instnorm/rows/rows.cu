@@ -93,8 +93,8 @@ struct Task {
     const Wide<T>* scale;  // (period, segments): row r has line r % period; null for 1
     const Wide<T>* shift;  // likewise; null for 0
     double* stats;         // (2 or 4, rows): see `report`
-    Wide<T>* mail;         // GRID: where blocks leave their moments for each other
-    unsigned* arrivals;    // GRID: one counter for each team, 0 at first
+    Wide<T>* mailbox;      // GRID: where blocks leave their moments for each other
+    unsigned* barrier_count;  // GRID: for each team, how often a block has arrived; 0 at first
     long long length;      // of a row
     double eps;
     int rows, channels;    // channels: 1 unless channels-last
@@ -209,17 +209,17 @@ __device__ Moments<Wide<T>, LANES, PAIR> moments_of(const Vector<T> (&x)[BATCH],
 // the threads of a team are neighbours. In the other kinds the columns are, so that threads that
 // read the same position of neighbouring channels read neighbouring memory.
 //
-// LETTER is the most numbers that one block ever sends to another.
-template <Kind KIND, typename A, int LETTER>
+// MESSAGE is the most numbers that one block ever sends to another.
+template <Kind KIND, typename A, int MESSAGE>
 struct Team {
     int column, columns;  // this team's place among those in its block
     int member, members;  // this thread's place in its block's part of the team
     int block, blocks;    // this block's place in the team
     int index, count;     // the team's place among the teams of the grid
     A* scratch;
-    A* mail;
-    unsigned* arrivals;
-    unsigned meetings = 0;
+    A* mailbox;
+    unsigned* barrier_count;
+    unsigned barriers = 0;  // that the team has passed
 
     template <typename T>
     __device__ Team(const Task<T>& task, void* shared) {
@@ -233,8 +233,8 @@ struct Team {
         index = blockIdx.x / blocks;
         count = gridDim.x / blocks;
         scratch = static_cast<A*>(shared);
-        mail = task.mail;
-        arrivals = task.arrivals + index;
+        mailbox = task.mailbox;
+        barrier_count = task.barrier_count + index;
     }
 
     // Is it so for any thread of the warp (WARP) or block? All blocks of a team agree on everything
@@ -250,10 +250,10 @@ struct Team {
         join_in_block(m);
         if constexpr (KIND == CLUSTER || KIND == GRID) {
             // Thread k takes over the moments of the whole block k. These are joined in turn.
-            A letter[1 + 2 * Moments<A, LANES, PAIR>::MEANS];
-            visit(m, [&](int i, A& number) { letter[i] = number; });
-            exchange(letter);
-            visit(m, [&](int i, A& number) { number = letter[i]; });
+            A message[1 + 2 * Moments<A, LANES, PAIR>::MEANS];
+            visit(m, [&](int i, A& number) { message[i] = number; });
+            exchange(message);
+            visit(m, [&](int i, A& number) { number = message[i]; });
             join_in_block(m);
         }
     }
@@ -354,32 +354,33 @@ private:
                 __cluster_map_shared_rank(scratch, receives ? member : 0));
 #pragma unroll
             for (int i = 0; i < N; ++i) v[i] = receives ? theirs[i * columns + column] : A(0);
-            // No block may overwrite its letter, let alone end, while another is reading it.
+            // No block may overwrite its message, let alone end, while another is reading it.
             __cluster_barrier_arrive();
             __cluster_barrier_wait();
 #endif
         } else {
-            // Two sets of letter boxes, used in turn: a block can be one meeting ahead, never two.
-            const long long set = meetings % 2 * count + index;
-            A* const boxes = mail + set * blocks * LETTER * columns;
+            // Two sets of messages, used in turn: a block can be one barrier ahead, never two.
+            const long long set = barriers % 2 * count + index;
+            A* const messages = mailbox + set * blocks * MESSAGE * columns;
             if (member == 0) {
 #pragma unroll
                 for (int i = 0; i < N; ++i)
-                    boxes[(block * LETTER + i) * columns + column] = v[i];
+                    messages[(block * MESSAGE + i) * columns + column] = v[i];
             }
-            ++meetings;
+            ++barriers;
             __syncthreads();
             if (member == 0 && column == 0) {
-                __threadfence();  // the block's letters are in the boxes before it signs in
-                atomicAdd(arrivals, 1u);
-                while (*static_cast<volatile unsigned*>(arrivals) < meetings * blocks)
+                __threadfence();  // the block's message is written before its arrival is counted
+                atomicAdd(barrier_count, 1u);
+                while (*static_cast<volatile unsigned*>(barrier_count) < barriers * blocks)
                     __nanosleep(20);
                 __threadfence();
             }
             __syncthreads();
 #pragma unroll
             for (int i = 0; i < N; ++i)  // __ldcg: not from this multiprocessor's own, older cache
-                v[i] = receives ? __ldcg(boxes + (member * LETTER + i) * columns + column) : A(0);
+                v[i] = receives ? __ldcg(messages + (member * MESSAGE + i) * columns + column)
+                                : A(0);
         }
     }
 };
@@ -460,7 +461,7 @@ __device__ void standardise(const Task<T>& task) {
     extern __shared__ uint4 shared[];
     Team<KIND, A, 1 + 2 * ARRAYS * LANES> team(task, shared);
     const int threads = blockDim.x * blockDim.y;
-    uint4* const my_room = shared + task.scratch + threadIdx.y * blockDim.x + threadIdx.x;
+    uint4* const my_slots = shared + task.scratch + threadIdx.y * blockDim.x + threadIdx.x;
     const int stride = team.members * team.blocks;             // threads that share a row
     const int rank = team.block * team.members + team.member;  // this one's number among them
 
@@ -476,22 +477,22 @@ __device__ void standardise(const Task<T>& task) {
         const int waiting = min((task.room + BATCH - 1) / BATCH, batches);  // batches, all or part
         const int others = batches - waiting;
         auto position = [&](int v) { return at.vector(rank + v * stride); };
-        auto seat = [&](int v, int array) { return my_room + (v * ARRAYS + array) * threads; };
+        auto slot = [&](int v, int array) { return my_slots + (v * ARRAYS + array) * threads; };
         auto take = [&](int b, Vector<T>(&xs)[BATCH], Vector<T>(&gs)[BATCH]) {
 #pragma unroll
             for (int j = 0; j < BATCH; ++j) {
                 const int v = b * BATCH + j;
                 if (v >= mine) break;
                 const bool waits = v < task.room;
-                xs[j].bits = waits ? *seat(v, 0) : *as_vector(x + position(v));
-                if constexpr (PAIR) gs[j].bits = waits ? *seat(v, 1) : *as_vector(g + position(v));
+                xs[j].bits = waits ? *slot(v, 0) : *as_vector(x + position(v));
+                if constexpr (PAIR) gs[j].bits = waits ? *slot(v, 1) : *as_vector(g + position(v));
             }
         };
 
         // Read the row: send for what can wait here, and meanwhile look at what cannot.
         for (int v = 0; v < min(mine, task.room); ++v) {
-            send_for(seat(v, 0), as_vector(x + position(v)));
-            if constexpr (PAIR) send_for(seat(v, 1), as_vector(g + position(v)));
+            send_for(slot(v, 0), as_vector(x + position(v)));
+            if constexpr (PAIR) send_for(slot(v, 1), as_vector(g + position(v)));
         }
         Shift<A, LANES> shifted;
 #pragma unroll

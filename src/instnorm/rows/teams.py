@@ -73,7 +73,7 @@ def entry_points(dtype):
     return [*names, f"apply<{TYPES[dtype]}>"]
 
 
-def letter(lanes, arrays):
+def message(lanes, arrays):
     """Numbers in the moments that one block of a team sends to another."""
     return 1 + 2 * arrays * lanes
 
@@ -105,7 +105,7 @@ def plan(device, rows, length, dtype, lanes, arrays):
             threads = max(64, share * columns // VECTORS_EACH, blocks * columns)
             threads = min(-(-threads // 32) * 32, _most_threads(lanes))
         members = threads // columns
-        numbers = max(threads // 32 * (1 + arrays * lanes), letter(lanes, arrays)) * columns
+        numbers = max(threads // 32 * (1 + arrays * lanes), message(lanes, arrays)) * columns
         scratch = 0 if kind == "WARP" else -(-numbers * max(4, itemsize) // VECTOR)
         room = -(-share // members)
         if kind == "GRID":
