@@ -37,8 +37,10 @@ def contrast_scores(s: Array, c: Array, n: Array, eps: float = 1e-5) -> tuple[Ar
 
     Raises
     ------
-    TypeError : s, c or n is not a floating-point array, or eps is not a number
-    ValueError : a shape does not fit, or eps is negative
+    TypeError
+        If s, c or n is not a floating-point array, or eps is not a number.
+    ValueError
+        If a shape does not fit, or eps is negative.
     """
     for name, array in (("s", s), ("c", c), ("n", n)):
         check_floating(name, array)
@@ -83,8 +85,10 @@ def contrast_response(
 
     Raises
     ------
-    TypeError : s, mask or c is not a floating-point array, or eps is not a number
-    ValueError : a shape does not fit, s is constant, or eps is negative
+    TypeError
+        If s, mask or c is not a floating-point array, or eps is not a number.
+    ValueError
+        If a shape does not fit, s is constant, or eps is negative.
     """
     for name, array in (("s", s), ("c", c)):
         check_floating(name, array)

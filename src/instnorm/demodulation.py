@@ -32,8 +32,10 @@ def demodulate(weight: Array, style: Array, *, eps: float = 1e-8) -> Array:
 
     Raises
     ------
-    TypeError : weight or style is not a floating-point array, or eps is not a number
-    ValueError : a shape does not fit, or eps is negative
+    TypeError
+        If weight or style is not a floating-point array, or eps is not a number.
+    ValueError
+        If a shape does not fit, or eps is negative.
     """
     check_floating("weight", weight)
     check_floating("style", style)

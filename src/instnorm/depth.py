@@ -51,8 +51,10 @@ def deep_stats(
 
     Raises
     ------
-    TypeError : x, weights or biases is not a floating-point array
-    ValueError : a shape does not fit, mode is unknown, or eps is negative
+    TypeError
+        If x, weights or biases is not a floating-point array.
+    ValueError
+        If a shape does not fit, mode is unknown, or eps is negative.
     """
     _check_layers(x, weights, biases)
     if mode not in MODES:
@@ -93,8 +95,10 @@ def rectified_moments(mu: Array, sigma: Array) -> tuple[Array, Array]:
 
     Raises
     ------
-    TypeError : mu or sigma is not a floating-point array
-    ValueError : the shapes differ, or sigma is negative somewhere
+    TypeError
+        If mu or sigma is not a floating-point array.
+    ValueError
+        If the shapes differ, or sigma is negative somewhere.
     """
     check_floating("mu", mu)
     check_same_shape("sigma", sigma, "mu", mu)

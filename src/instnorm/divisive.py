@@ -56,9 +56,11 @@ def divisive_norm(
 
     Raises
     ------
-    TypeError : drive or weights is not a floating-point array
-    ValueError : drive or weights has a negative value, weights is not square or of another size,
-        drive has no such axis, or sigma or n is not positive
+    TypeError
+        If drive or weights is not a floating-point array.
+    ValueError
+        If drive or weights has a negative value, weights is not square or of another size, drive
+        has no such axis, or sigma or n is not positive.
     """
     _check_not_negative("drive", drive)
     _check_positive("sigma", sigma)
@@ -96,7 +98,8 @@ def naka_rushton(c: Array, *, c50: float, n: float = 2.0, r_max: float = 1.0) ->
 
     Raises
     ------
-    TypeError, ValueError : as `divisive_norm`
+    TypeError, ValueError
+        As `divisive_norm`.
     """
     _check_not_negative("c", c)
     _check_positive("c50", c50)
@@ -124,8 +127,10 @@ def local_contrast_norm(x: Array, *, sigma: float = 2.0) -> Array:
 
     Raises
     ------
-    TypeError : x is not a floating-point array
-    ValueError : x has no spatial axis, or sigma is not positive
+    TypeError
+        If x is not a floating-point array.
+    ValueError
+        If x has no spatial axis, or sigma is not positive.
     """
     check_activations("x", x, spatial=1)
     _check_positive("sigma", sigma)
@@ -165,8 +170,10 @@ def local_response_norm(
 
     Raises
     ------
-    TypeError : x is not a floating-point array
-    ValueError : x has fewer than 2 axes, size is not odd and positive, or k is not positive
+    TypeError
+        If x is not a floating-point array.
+    ValueError
+        If x has fewer than 2 axes, size is not odd and positive, or k is not positive.
     """
     check_activations("x", x, spatial=0)
     if size < 1 or size % 2 != 1:
@@ -204,8 +211,10 @@ def filter_response_norm(
 
     Raises
     ------
-    TypeError : an array does not hold floating-point numbers
-    ValueError : a shape does not fit, or eps is negative
+    TypeError
+        If an array does not hold floating-point numbers.
+    ValueError
+        If a shape does not fit, or eps is negative.
     """
     check_activations("x", x, spatial=1)
     for name, parameter in (("gamma", gamma), ("beta", beta), ("tau", tau)):

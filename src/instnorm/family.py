@@ -28,7 +28,8 @@ def normalize(x: Array, mode: str, eps: float = 1e-5) -> Array:
 
     Raises
     ------
-    TypeError, ValueError : as `instance_norm`; also ValueError for any other mode
+    TypeError, ValueError
+        As `instance_norm`; also ValueError for any other mode.
     """
     if mode not in MEMBERS:
         raise ValueError(f"mode must be one of {', '.join(MEMBERS)}; got {mode!r}")
@@ -53,7 +54,8 @@ def which_norm(x: Array, y: Array, eps: float = 1e-5, *, tolerance: float = 1e-6
 
     Raises
     ------
-    TypeError, ValueError : as `instance_norm`; also when x and y differ in shape
+    TypeError, ValueError
+        As `instance_norm`; also when x and y differ in shape.
     """
     check_same_shape("y", y, "x", x)
     xp = rows.array_module(x)

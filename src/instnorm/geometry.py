@@ -38,9 +38,10 @@ def instance_norm_jacobian(x: Array, eps: float = 1e-5) -> Array:
 
     Raises
     ------
-    TypeError : x is not a floating-point array, or eps is not a number
-    ValueError : x is not (m,), eps is negative, or eps is 0 and x constant, where there is no
-        derivative
+    TypeError
+        If x is not a floating-point array, or eps is not a number.
+    ValueError
+        If x is not (m,), eps is negative, or eps is 0 and x constant, where there is no derivative.
     """
     _check_planes(x, eps, ndim=1, wanted="(m,)")
     xp = rows.array_module(x)
@@ -70,7 +71,8 @@ def output_constraints(x: Array, eps: float = 1e-5) -> tuple[Array, Array, Array
 
     Raises
     ------
-    TypeError, ValueError : as `instance_norm_jacobian`, for planes (B, m)
+    TypeError, ValueError
+        As `instance_norm_jacobian`, for planes (B, m).
     """
     _check_planes(x, eps, ndim=2, wanted="(B, m)")
     xp = rows.array_module(x)

@@ -32,8 +32,10 @@ def identifiable(outputs: Array, tolerance: float = 1e-6) -> Array:
 
     Raises
     ------
-    TypeError : outputs is not a floating-point array
-    ValueError : outputs is not (B, E, D) with at least two exposures and one number
+    TypeError
+        If outputs is not a floating-point array.
+    ValueError
+        If outputs is not (B, E, D) with at least two exposures and one number.
     """
     check_floating("outputs", outputs)
     if outputs.ndim != 3 or outputs.shape[1] < 2 or outputs.shape[2] < 1:

@@ -49,7 +49,8 @@ def switchable_norm(
 
     Raises
     ------
-    TypeError, ValueError : as `instance_norm`; also when logits are not of shape (3,)
+    TypeError, ValueError
+        As `instance_norm`; also when logits are not of shape (3,).
     """
     check_activations("x", x, spatial=1)
     check_per_channel("gamma", gamma, x.shape[1])
@@ -92,7 +93,8 @@ def batch_instance_norm(
 
     Raises
     ------
-    TypeError, ValueError : as `instance_norm`; also when a value of rho is not from 0 to 1
+    TypeError, ValueError
+        As `instance_norm`; also when a value of rho is not from 0 to 1.
     """
     check_activations("x", x, spatial=1)
     check_floating("rho", rho)
@@ -127,8 +129,8 @@ def mixstyle(x: Array, partner: Array, weight: Array, *, eps: float = 1e-5) -> A
 
     Raises
     ------
-    TypeError, ValueError : as `instance_norm`; also when the shapes differ, or a weight is not
-        from 0 to 1
+    TypeError, ValueError
+        As `instance_norm`; also when the shapes differ, or a weight is not from 0 to 1.
     """
     check_activations("x", x, spatial=1)
     check_same_shape("partner", partner, "x", x)

@@ -27,8 +27,10 @@ def film(x: Array, gamma: Array, beta: Array) -> Array:
 
     Raises
     ------
-    TypeError : an array does not hold floating-point numbers
-    ValueError : a shape does not fit
+    TypeError
+        If an array does not hold floating-point numbers.
+    ValueError
+        If a shape does not fit.
     """
     check_activations("x", x, spatial=0)
     _check_told(x, gamma=gamma, beta=beta)
@@ -58,7 +60,8 @@ def ada_group_norm(
 
     Raises
     ------
-    TypeError, ValueError : as `group_norm`; also where scale or shift does not fit
+    TypeError, ValueError
+        As `group_norm`; also where scale or shift does not fit.
     """
     check_activations("x", x, spatial=0)
     _check_told(x, scale=scale, shift=shift)
@@ -85,8 +88,10 @@ def ada_layer_norm(x: Array, scale: Array, shift: Array, *, eps: float = 1e-6) -
 
     Raises
     ------
-    TypeError : an array does not hold floating-point numbers, or eps is not a number
-    ValueError : a shape does not fit, eps is negative, or D < 2
+    TypeError
+        If an array does not hold floating-point numbers, or eps is not a number.
+    ValueError
+        If a shape does not fit, eps is negative, or D < 2.
     """
     check_floating("x", x)
     check_eps(eps)
@@ -126,8 +131,8 @@ def ada_layer_norm_zero(
 
     Raises
     ------
-    TypeError, ValueError : as `ada_layer_norm`; also where gate does not fit, or what the branch
-        returns
+    TypeError, ValueError
+        As `ada_layer_norm`; also where gate does not fit, or what the branch returns.
     """
     h = ada_layer_norm(x, scale, shift, eps=eps)
     check_floating("gate", gate)
@@ -156,7 +161,8 @@ def spade(x: Array, gamma: Array, beta: Array, *, eps: float = 1e-5) -> Array:
 
     Raises
     ------
-    TypeError, ValueError : as `batch_norm`; also where gamma or beta does not have the shape of x
+    TypeError, ValueError
+        As `batch_norm`; also where gamma or beta does not have the shape of x.
     """
     check_activations("x", x, spatial=2)
     for name, each in (("gamma", gamma), ("beta", beta)):

@@ -83,8 +83,10 @@ def instance_norm(
 
     Raises
     ------
-    TypeError : x, gamma or beta is not a floating-point array
-    ValueError : a shape does not fit, eps is negative, or a plane has fewer than 2 values
+    TypeError
+        If x, gamma or beta is not a floating-point array.
+    ValueError
+        If a shape does not fit, eps is negative, or a plane has fewer than 2 values.
     """
     check_activations("x", x, spatial=1)
     return _forward(x, x.shape[1], gamma, beta, eps, out, INSTANCE_SET)
@@ -184,8 +186,9 @@ def batch_norm(
 
     Raises
     ------
-    TypeError, ValueError : as `instance_norm`; also when only one running array is given, none is
-        given outside training, or momentum is not a number from 0 to 1
+    TypeError, ValueError
+        As `instance_norm`; also when only one running array is given, none is given outside
+        training, or momentum is not a number from 0 to 1.
     """
     check_activations("x", x, spatial=0)
     _check_running(running_mean, running_var, training, x.shape[1])
@@ -238,7 +241,8 @@ def instance_norm_backward(
 
     Raises
     ------
-    TypeError, ValueError : as `instance_norm`; also when dy and x differ in shape
+    TypeError, ValueError
+        As `instance_norm`; also when dy and x differ in shape.
     """
     check_activations("x", x, spatial=1)
     return _backward(dy, x, x.shape[1], gamma, eps, INSTANCE_SET)

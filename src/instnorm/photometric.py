@@ -34,8 +34,10 @@ def render(normals: Array, albedo: Array, lights: Array) -> Array:
 
     Raises
     ------
-    TypeError : an array does not hold floating-point numbers
-    ValueError : a shape does not fit
+    TypeError
+        If an array does not hold floating-point numbers.
+    ValueError
+        If a shape does not fit.
     """
     check_floating("normals", normals)
     check_floating("albedo", albedo)
@@ -71,9 +73,11 @@ def photometric_stereo(images: Array, lights: Array) -> tuple[Array, Array]:
 
     Raises
     ------
-    TypeError : an array does not hold floating-point numbers
-    ValueError : a shape does not fit, a light is not finite, or the lights lie in one plane (so
-        fewer than 3 never do)
+    TypeError
+        If an array does not hold floating-point numbers.
+    ValueError
+        If a shape does not fit, a light is not finite, or the lights lie in one plane (so fewer
+        than 3 never do).
     """
     _check_images(images)
     _check_lights(lights)
@@ -114,8 +118,10 @@ def observation_normalise(images: Array) -> Array:
 
     Raises
     ------
-    TypeError : images is not a floating-point array
-    ValueError : images is not (K, H, W)
+    TypeError
+        If images is not a floating-point array.
+    ValueError
+        If images is not (K, H, W).
     """
     _check_images(images)
     xp = rows.array_module(images)

@@ -32,8 +32,10 @@ def plane_moments(x: Array) -> tuple[Array, Array]:
 
     Raises
     ------
-    TypeError : x is not a floating-point array
-    ValueError : x has no spatial axis, or fewer than 2 values in a plane
+    TypeError
+        If x is not a floating-point array.
+    ValueError
+        If x has no spatial axis, or fewer than 2 values in a plane.
     """
     check_activations("x", x, spatial=1)
     check_set_size(INSTANCE_SET, x.shape, math.prod(x.shape[2:]))
@@ -64,7 +66,8 @@ def norm_per_plane(
 
     Raises
     ------
-    TypeError, ValueError : as `instance_norm`
+    TypeError, ValueError
+        As `instance_norm`.
     """
     xp = rows.array_module(x)
     planes = x.shape[:2]

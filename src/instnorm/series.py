@@ -58,7 +58,8 @@ def revin(
 
     Raises
     ------
-    TypeError, ValueError : as `instance_norm`
+    TypeError, ValueError
+        As `instance_norm`.
     """
     _check_series(x)
     y = instance_norm(x, gamma, beta, eps=eps)
@@ -89,8 +90,10 @@ def revin_inverse(
 
     Raises
     ------
-    TypeError : an array does not hold floating-point numbers, or eps is not a number
-    ValueError : a shape does not fit, gamma holds a 0, or eps is negative
+    TypeError
+        If an array does not hold floating-point numbers, or eps is not a number.
+    ValueError
+        If a shape does not fit, gamma holds a 0, or eps is negative.
     """
     _check_series(y, "y")
     channels = y.shape[1]
@@ -133,8 +136,10 @@ def snv(x: Array) -> Array:
 
     Raises
     ------
-    TypeError : x is not a floating-point array
-    ValueError : x is not a (B, M) matrix with M of at least 2
+    TypeError
+        If x is not a floating-point array.
+    ValueError
+        If x is not a (B, M) matrix with M of at least 2.
     """
     _check_spectra(x)
     length = x.shape[1]
@@ -165,9 +170,11 @@ def msc(x: Array, reference: Array | None = None) -> Array:
 
     Raises
     ------
-    TypeError : x or reference is not a floating-point array
-    ValueError : a shape does not fit, reference is constant, or a spectrum has no linear relation
-        to it (b_i = 0)
+    TypeError
+        If x or reference is not a floating-point array.
+    ValueError
+        If a shape does not fit, reference is constant, or a spectrum has no linear relation to it
+        (b_i = 0).
     """
     _check_spectra(x)
     r = x.astype("float64").mean(axis=0) if reference is None else reference
@@ -206,8 +213,10 @@ def cmn(x: Array, lengths: Array | None = None) -> Array:
 
     Raises
     ------
-    TypeError : x is not a floating-point array, or lengths not an integer one
-    ValueError : x is not (N, C, T), T is less than 2, or lengths does not fit
+    TypeError
+        If x is not a floating-point array, or lengths not an integer one.
+    ValueError
+        If x is not (N, C, T), T is less than 2, or lengths does not fit.
     """
     _check_series(x)
     check_set_size("each coefficient (the time axis)", x.shape, x.shape[2])
@@ -233,7 +242,8 @@ def cmvn(x: Array, lengths: Array | None = None, *, eps: float = 0.0) -> Array:
 
     Raises
     ------
-    TypeError, ValueError : as `cmn`; also when eps is not a number, or negative
+    TypeError, ValueError
+        As `cmn`; also when eps is not a number, or negative.
     """
     _check_series(x)
     return _each_utterance(lambda spoken: instance_norm(spoken, eps=eps), x, lengths)

@@ -42,9 +42,11 @@ def conditional_instance_norm(
 
     Raises
     ------
-    TypeError : an array holds the wrong kind of numbers
-    ValueError : a shape does not fit, a label is not a row of gamma, eps is negative, or a plane
-        has fewer than 2 values
+    TypeError
+        If an array holds the wrong kind of numbers.
+    ValueError
+        If a shape does not fit, a label is not a row of gamma, eps is negative, or a plane has
+        fewer than 2 values.
     """
     check_activations("x", x, spatial=1)
     images, channels = x.shape[:2]
@@ -85,7 +87,8 @@ def adain(content: Array, style: Array, *, eps: float = 1e-5) -> Array:
 
     Raises
     ------
-    TypeError, ValueError : as `instance_norm`; also when N and C of the two arrays differ
+    TypeError, ValueError
+        As `instance_norm`; also when N and C of the two arrays differ.
     """
     check_activations("content", content, spatial=1)
     check_style(style, content)
@@ -113,8 +116,10 @@ def gram_matrix(x: Array) -> Array:
 
     Raises
     ------
-    TypeError : x is not a floating-point array
-    ValueError : x has no spatial axis or no position
+    TypeError
+        If x is not a floating-point array.
+    ValueError
+        If x has no spatial axis or no position.
     """
     check_activations("x", x, spatial=1)
     images, channels, positions = *x.shape[:2], math.prod(x.shape[2:])

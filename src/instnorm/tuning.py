@@ -37,8 +37,10 @@ def orientation_drive(theta: Array, contrast: Array, preferred: Array, kappa: fl
 
     Raises
     ------
-    TypeError : an array does not hold floating-point numbers
-    ValueError : a shape does not fit
+    TypeError
+        If an array does not hold floating-point numbers.
+    ValueError
+        If a shape does not fit.
     """
     check_floating("theta", theta)
     if theta.ndim != 2:
@@ -67,8 +69,10 @@ def orientation_selectivity(response: Array, preferred: Array) -> Array:
 
     Raises
     ------
-    TypeError : an array does not hold floating-point numbers
-    ValueError : a shape does not fit
+    TypeError
+        If an array does not hold floating-point numbers.
+    ValueError
+        If a shape does not fit.
     """
     check_floating("response", response)
     _check_preferred(preferred)
@@ -102,7 +106,8 @@ def tuning_curves(
 
     Raises
     ------
-    TypeError, ValueError : as `orientation_drive` and `divisive_norm`
+    TypeError, ValueError
+        As `orientation_drive` and `divisive_norm`.
     """
     drive = orientation_drive(theta, contrast, preferred, kappa)
     neurons = preferred.size

@@ -94,8 +94,10 @@ def merge_moments(mean: Array, squares: Array, count: int, block: Array) -> tupl
 
     Raises
     ------
-    TypeError : an array is not a floating-point array
-    ValueError : a shape does not fit
+    TypeError
+        If an array is not a floating-point array.
+    ValueError
+        If a shape does not fit.
     """
     check_floating("block", block)
     if block.ndim != 2 or not block.shape[1]:

@@ -32,8 +32,10 @@ def gray_world(x: Array) -> Array:
 
     Raises
     ------
-    TypeError : x is not a floating-point array
-    ValueError : x has no spatial axis or a negative value
+    TypeError
+        If x is not a floating-point array.
+    ValueError
+        If x has no spatial axis or a negative value.
     """
     check_activations("x", x, spatial=1)
     if x.size and x.min() < 0:

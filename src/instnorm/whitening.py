@@ -48,9 +48,11 @@ def whiten(x: Array, method: str = "zca", *, eps: float = 0.0) -> tuple[Array, A
 
     Raises
     ------
-    TypeError : x is not a floating-point array, or eps not a number
-    ValueError : x is not a (C, M) matrix, the method is unknown, eps is negative, or Σ + eps·I is
-        singular
+    TypeError
+        If x is not a floating-point array, or eps not a number.
+    ValueError
+        If x is not a (C, M) matrix, the method is unknown, eps is negative, or Σ + eps·I is
+        singular.
     """
     _check_matrix("x", x, 2)
     eps = check_eps(eps)
@@ -88,8 +90,10 @@ def whitening_matrix(covariance: Array, method: str = "zca") -> Array:
 
     Raises
     ------
-    TypeError : covariance is not a floating-point array
-    ValueError : covariance is not symmetric or is singular, or the method is unknown
+    TypeError
+        If covariance is not a floating-point array.
+    ValueError
+        If covariance is not symmetric or is singular, or the method is unknown.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}; got {method!r}")
@@ -121,8 +125,10 @@ def colour(z: Array, covariance: Array, mean: Array | None = None) -> Array:
 
     Raises
     ------
-    TypeError : an array does not hold floating-point numbers
-    ValueError : a shape does not fit, or covariance is not symmetric and positive semidefinite
+    TypeError
+        If an array does not hold floating-point numbers.
+    ValueError
+        If a shape does not fit, or covariance is not symmetric and positive semidefinite.
     """
     _check_matrix("z", z, 1)
     sigma = _symmetric("covariance", covariance)
@@ -165,7 +171,8 @@ def wct(content: Array, style: Array, *, eps: float = 1e-5) -> Array:
 
     Raises
     ------
-    TypeError, ValueError : as `adain`; also when the covariance of content plus eps·I is singular
+    TypeError, ValueError
+        As `adain`; also when the covariance of content plus eps·I is singular.
     """
     check_activations("content", content, spatial=1)
     check_style(style, content)

@@ -26,7 +26,8 @@ def kernel_on_planes(source, name="standardise"):
 
     Raises
     ------
-    RuntimeError : there is no GPU
+    RuntimeError
+        If there is no GPU.
     """
     if missing():
         raise RuntimeError(f"A GPU is needed here. {missing()}")
