@@ -150,6 +150,51 @@ def test_a_clock_that_fails_is_no_outcome(monkeypatch):
         check(TIMED.id, TIMED.reference)
 
 
+def instead_of_the_naive_version(naive, monkeypatch):
+    """Nothing is timed for long: the case is small."""
+    *others, speed = TIMED.aspects
+    small = tuple({**case, "x": case["x"][:2, :2, :8, :8]} for case in speed.public)
+    small = tuple({**c, "gamma": c["gamma"][:2], "beta": c["beta"][:2]} for c in small)
+    paced = dataclasses.replace(
+        speed, public=small, pace=dataclasses.replace(speed.pace, naive=naive)
+    )
+    ours = dataclasses.replace(TIMED, aspects=(*others, paced))
+    monkeypatch.setitem(EXERCISES, TIMED.id, ours)
+
+
+@pytest.mark.parametrize(
+    ("naive", "reason"),
+    [
+        (fails, "the naive version raised AttributeError: no such clock"),
+        (lambda *_: None, "the naive version and the reference disagree"),
+        (lambda x, *_: np.nan * x, "the naive version and the reference disagree"),
+        (lambda x, *_: x, "the naive version and the reference disagree"),
+    ],
+    ids=["raises", "none", "nan", "wrong"],
+)
+def test_a_naive_version_that_fails_makes_no_answer_slow(naive, reason, monkeypatch):
+    instead_of_the_naive_version(naive, monkeypatch)
+    with pytest.raises(InternalError, match=reason):
+        check(TIMED.id, TIMED.reference)
+    assert check(TIMED.id, lambda x, *_: 0 * x) == 0  # wrong answers are not timed
+
+
+def test_a_naive_version_that_works_tells_who_stops_being_right(monkeypatch, capsys):
+    instead_of_the_naive_version(TIMED.reference, monkeypatch)
+    seen = []
+
+    def right_at_first(*given):
+        seen.append(given)
+        small = given[0].shape == (2, 2, 8, 8)
+        again = small and sum(each[0].shape == given[0].shape for each in seen) > 1
+        return given[0] if again else TIMED.reference(*given)
+
+    assert check(TIMED.id, right_at_first) == TIMED.points
+    assert "right at first, and not when your function is called again" in " ".join(
+        capsys.readouterr().out.split()
+    )
+
+
 def test_a_proxy_that_fails_is_no_outcome():
     """A function in another process; what was raised there comes with the frames of there."""
 

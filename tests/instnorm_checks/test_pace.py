@@ -40,7 +40,7 @@ def work(times):
 
 
 def speed(function, naive, times=1.3, arguments=ARGUMENTS):
-    return speed_of(function, Pace(naive, times), arguments, ("y",))
+    return speed_of(function, Pace(naive, times), arguments, ("y",), naive)
 
 
 def test_the_speed_is_a_ratio():

@@ -135,7 +135,8 @@ def _try(exercise, function, case):
     outcome = call(function, case.arguments, exercise.returns, exercise.counts)
     speed, pace = None, case.aspect.pace
     if pace and same(case.aspect, outcome, expected):
-        speed = speed_of(function, pace, case.arguments, exercise.returns)
+        ours = exercise.reference
+        speed = speed_of(function, pace, case.arguments, exercise.returns, ours)
     return Trial(case, outcome, expected, speed)
 
 

@@ -76,11 +76,13 @@ def one_thread():
         yield
 
 
-def speed_of(function, pace, arguments, returns):
+def speed_of(function, pace, arguments, returns, reference):
     """How many times as fast as `pace.naive` a right function is.
 
     It is 0 if the function was right once, and is not again, and None if the machine was too busy
     to tell.
+
+    Raises InternalError where the naive version fails, or disagrees with the reference.
     """
     seconds, deadline = ([], []), time.monotonic() + SECONDS
     with one_thread():
@@ -88,7 +90,12 @@ def speed_of(function, pace, arguments, returns):
             changed = _changed(arguments)
             turns = [_turn(each, changed, returns) for each in (pace.naive, function)]
             (expected, _), (outcome, _) = turns
-            if outcome.failure or not all(map(agree, outcome.parts, expected.parts)):
+            if expected.failure:
+                reason = f"{expected.failure.name}: {expected.failure.message}"
+                raise InternalError(f"the naive version raised {reason}")
+            if not _alike(outcome, expected):
+                if not _alike(call(reference, changed, returns), expected):
+                    raise InternalError("the naive version and the reference disagree")
                 return 0.0
             for spent, (_, each) in zip(seconds, turns, strict=True):
                 spent.append(each)
@@ -114,6 +121,10 @@ def _turn(function, arguments, returns):
             spent.append(max(processor_seconds() - start, 1e-6))
 
     return call(timed, arguments, returns), spent[0]
+
+
+def _alike(some, others):
+    return not some.failure and all(map(agree, some.parts, others.parts))
 
 
 def _settled(seconds):
