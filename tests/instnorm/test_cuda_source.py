@@ -90,11 +90,8 @@ def resources(log, compiled):
     return found
 
 
-@pytest.mark.parametrize(
-    "dtype",
-    # Ten seconds each: `make gate` has them all.
-    [pytest.param(t, marks=[pytest.mark.slow] * (t != "float32")) for t in teams.TYPES],
-)
+@pytest.mark.slow  # ten seconds each
+@pytest.mark.parametrize("dtype", teams.TYPES)
 def test_every_kernel_compiles_for_hopper_without_spilling(nvrtc, dtype):
     names = teams.entry_points(dtype)
     found = resources(*compile_log(nvrtc, teams.SOURCE.read_text(encoding="utf-8"), names))

@@ -90,7 +90,14 @@ def executed(notebook, **limits):
     return Execute(error_on_timeout=STOPPED, **limits).preprocess(notebook, resources)[0]
 
 
-@pytest.mark.parametrize("name", ATTACKS)
+# The others are variants, each of which waits for its limits: with them two minutes in all.
+ALWAYS = {"floods-with-replies", "hangs-up", "many-short-cells"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [name if name in ALWAYS else pytest.param(name, marks=pytest.mark.slow) for name in ATTACKS],
+)
 def test_it_ends_in_time(name):
     """Three times at most, where the machine seems to be busy; each within the limit."""
     executed(notebook_of(["1"]))  # so that no import is timed

@@ -276,6 +276,10 @@ def executed(text, variant):
         return NotebookClient(notebook, timeout=600).execute(cwd=str(text.parent))
 
 
+# The others are run in `make gate`.
+NOTEBOOKS = {"the-algorithm", "modulation"}
+
+
 @pytest.mark.parametrize(
     ("text", "variant"),
     [
@@ -283,8 +287,7 @@ def executed(text, variant):
             text,
             variant,
             id=f"{text.stem}-{variant}",
-            # Where right answers are timed.
-            marks=[pytest.mark.alone] * ((text.stem, variant) == ("fast-kernels", "solved")),
+            marks=[pytest.mark.slow] * (text.stem not in NOTEBOOKS),
         )
         for text in SOURCES
         for variant in ("blank", "solved")
@@ -300,6 +303,7 @@ def test_the_blank_notebook_runs_through_and_the_solved_one_passes(text, variant
     assert len(failed) == (0 if variant == "solved" else len(tests))
 
 
+@pytest.mark.slow
 def test_nbgrader_validate_tells_students_where_they_stand(tmp_path):
     """`nbgrader validate` reads the number that `check` returns."""
 
@@ -321,6 +325,7 @@ def test_nbgrader_validate_tells_students_where_they_stand(tmp_path):
     assert "Success! Your notebook passes all the tests." in validate(blank)
 
 
+@pytest.mark.slow  # some 20 s
 def test_registering_an_assignment_in_a_fresh_clone(course):
     """exercises/ is there already; nbgrader must register the assignment all the same."""
     name = ALGORITHM.stem

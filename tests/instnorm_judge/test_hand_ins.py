@@ -294,6 +294,7 @@ def roster_file(folder, nfc, handed_in):
     return path
 
 
+@pytest.mark.slow
 def test_plain_nbgrader_reads_the_same_files(tmp_path):
     """Where it finds an .ipynb in the assignment's folder. Some 10 s of processor time."""
     handed_in = {
@@ -308,6 +309,7 @@ def test_plain_nbgrader_reads_the_same_files(tmp_path):
     assert scores(course) == dict.fromkeys(handed_in, (FULL, False))
 
 
+@pytest.mark.slow
 def test_an_assignment_may_be_called_anything(tmp_path):
     """Some 5 s of processor time."""
     name = "-week 1 (IN) a[b]"

@@ -33,6 +33,7 @@ from test_grading import (
     nbgrader,
     source_notebook,
 )
+from tiers import late
 
 from instnorm_judge import inert, sandbox
 from instnorm_judge.execute import Execute
@@ -48,6 +49,35 @@ ATTACKS = {
     for name, attack in module.ATTACKS.items()
 }
 CONTROLS = {f"control-{name}": control for name, control in controls.CONTROLS.items()}
+# Of each way in one; and those that other tests of this file look at.
+ALWAYS = {
+    "scoring-patched-grade",
+    "scoring-forged-mark",
+    "scoring-imports-the-reference",
+    "scoring-finds-the-reference-in-memory",
+    "scoring-lying-array",
+    "scoring-malicious-pickle",
+    "scoring-forged-frames",
+    "scoring-forged-outputs",
+    "scoring-forged-prompt-and-reply",
+    "harming-exits-in-a-call",
+    "harming-kills-everything",
+    "harming-endless-at-load",
+    "harming-memory-bomb",
+    "harming-memory-in-sockets",
+    "harming-fork-bomb",
+    "harming-disk-fill",
+    "harming-network",
+    "harming-environment",
+    "harming-writes-the-gradebook",
+    "harming-html-and-script",
+    "tampering-deletes-the-tests",
+    "tampering-answers-turned-tests",
+    "tampering-script-in-text",
+    "tampering-links-to-other-files",
+    "tampering-deep-json",
+    "tampering-strange-cells",
+}
 SECRET = "a-secret-of-the-instructor"
 MARKER = "HARMEDbythemarker"
 
@@ -110,7 +140,7 @@ class Course:
 
 
 @pytest.fixture(scope="module")
-def course(tmp_path_factory):
+def course(tmp_path_factory, students_asked_for):
     folder = tmp_path_factory.mktemp("hostile")
     shutil.copytree(
         ROOT / f"solutions/{ASSIGNMENT}",
@@ -131,7 +161,8 @@ def course(tmp_path_factory):
     filled = {"port": course.listener.port, "marker": MARKER, "course": str(folder)}
     notebooks = {name: controlled(release, control) for name, control in CONTROLS.items()}
     notebooks |= {name: attacked(release, attack, filled) for name, attack in ATTACKS.items()}
-    for student, notebook in notebooks.items():
+    for student in sorted(students_asked_for | ALWAYS | set(CONTROLS)):
+        notebook = notebooks[student]
         place = folder / "submitted" / student / ASSIGNMENT
         place.mkdir(parents=True)
         path = place / f"{ASSIGNMENT}.ipynb"
@@ -170,7 +201,7 @@ def test_grading_goes_through_the_whole_class(course):
     assert course.run.returncode == 0, course.run.stderr[-4000:]
 
 
-@pytest.mark.parametrize("student", ATTACKS)
+@pytest.mark.parametrize("student", late(ATTACKS, ALWAYS))
 def test_no_point_is_gained_and_the_reason_is_given(student, course, marks):
     # Who cuts off their own messages may get no mark yet, and so no point either.
     assert marks[student] in (dict.fromkeys(IDS, 0.0), dict.fromkeys(IDS))
@@ -240,7 +271,9 @@ def test_output_is_cut(course):
         assert path.stat().st_size < 4_000_000, path
 
 
-@pytest.mark.parametrize("name", [k for k, attack in ATTACKS.items() if attack.scores_in_process])
+@pytest.mark.parametrize(
+    "name", late([k for k, a in ATTACKS.items() if a.scores_in_process], ["scoring-patched-grade"])
+)
 def test_the_attack_works_where_tests_run_in_the_students_process(name, tmp_path):
     attack = ATTACKS[name]
     source = ROOT / f"solutions/{ASSIGNMENT}/{ASSIGNMENT}.md"
@@ -291,6 +324,7 @@ def test_off_linux_there_is_a_refusal_too(monkeypatch):
         sandbox.require()
 
 
+@pytest.mark.slow
 def test_trusted_work_can_be_graded_without_walls(course, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     # Nobody else's code is to run here now.
@@ -298,7 +332,9 @@ def test_trusted_work_can_be_graded_without_walls(course, monkeypatch):
         if other.name != "control-plain":
             shutil.rmtree(other)
     result = instnorm_judge(course, "autograde", ASSIGNMENT, "--again", "--unsandboxed")
-    assert result.returncode == 0, result.stderr[-2000:]
+    assert "graded 1 of 1" in result.stderr
+    # Attackers graded before may wait for a person still, and are named; he is none of them.
+    assert "control-plain" not in result.stderr
     monkeypatch.setenv("INSTNORM_UNSANDBOXED", "1")
     result = nbgrader(course.folder, "autograde", "--force", "--student=control-plain")
     assert result.returncode == 0, result.stderr[-2000:]

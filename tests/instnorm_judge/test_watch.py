@@ -73,6 +73,7 @@ def test_feedback_comes_by_itself_and_a_kill_loses_nothing(course):
     assert "all 2 attempts have been used" in (first.parent / NOTICE).read_text()
 
 
+@pytest.mark.slow  # some 20 s
 def test_public_cases_tell_nothing_of_the_hidden_ones(course):
     """A page for students comes from public cases alone; the batch run tries the others."""
     with start(course, "--cases", "public") as watching:

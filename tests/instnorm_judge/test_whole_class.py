@@ -229,6 +229,7 @@ def test_where_a_check_itself_fails_the_mark_waits_for_a_person(handed_in, here,
     assert "the check itself failed, which is not your answer's fault" in graded
 
 
+@pytest.mark.slow
 def test_so_it_does_in_plain_nbgrader(handed_in, tmp_path):
     """Some 10 s, for nbgrader's own command."""
     course = copy(handed_in, tmp_path)
@@ -267,6 +268,7 @@ def test_only_what_has_changed_is_graded_again(judged, plain, here, tmp_path):
     assert set(gradebook_of(course)) == set(plain)
 
 
+@pytest.mark.slow  # some 20 s
 def test_killed_and_continued_while_workers_die(handed_in, plain, here, tmp_path):
     course = copy(handed_in, tmp_path)
     command = [BIN / "instnorm-judge", "autograde", ASSIGNMENT, "--workers", "1"]
@@ -301,6 +303,7 @@ def test_killed_and_continued_while_workers_die(handed_in, plain, here, tmp_path
     assert gradebook_of(course) == plain
 
 
+@pytest.mark.slow  # some 25 s: Dask is started by its own commands
 def test_a_cluster_of_processes_gives_the_same_gradebook(handed_in, plain, tmp_path):
     course = copy(handed_in, tmp_path)
     about = tmp_path / "scheduler.json"

@@ -1,5 +1,7 @@
 """A cluster may lose its workers, or its scheduler, and no submission is lost with them."""
 
+import gc
+import socket
 import threading
 import time
 
@@ -28,6 +30,20 @@ def cluster(port=0, count=2):
         dashboard_address=None,
         silence_logs=60,
     )
+
+
+def sockets():
+    return [each for each in gc.get_objects() if type(each) is socket.socket]
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open():
+    """A cluster that is ended in the middle of its work closes some sockets late, or never."""
+    before = {id(each) for each in sockets()}
+    yield
+    for each in sockets():
+        if id(each) not in before:
+            each.close()
 
 
 @pytest.fixture

@@ -24,6 +24,13 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILT = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
 BASE = yaml.safe_load((ROOT / "_config.yml").read_text())["html"]["baseurl"]
 FOLDER = urlsplit(BASE).path.rstrip("/")  # of the server, in which the book is published
+ONE_OF_EACH_KIND = {
+    "index.html",
+    "claims.html",
+    "search.html",
+    "applications/style-transfer.html",  # pictures, an explorable, live cells, questions
+    "hands-on/the-algorithm.html",
+}
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -50,13 +57,16 @@ def pytest_collection_modifyitems(items):
 
 def pytest_generate_tests(metafunc):
     """Run a test that asks for a `page_name` on each page of the built book, and one that asks for
-    `explorable_name` on each explorable."""
-    if "page_name" in metafunc.fixturenames:
+    `explorable_name` on each explorable. `page_for_axe`: on each too, most of them in the gate."""
+    for fixture in {"page_name", "page_for_axe"} & set(metafunc.fixturenames):
         pages = sorted(BUILT.rglob("*.html"))
         ours = [p for p in pages if "_static" not in p.parts]
         pages = [p for p in ours if not moved(p)]
-        names = [p.relative_to(BUILT).as_posix() for p in pages]
-        metafunc.parametrize("page_name", names or ["index.html"])
+        names = [p.relative_to(BUILT).as_posix() for p in pages] or ["index.html"]
+        late = [] if fixture == "page_name" else [n for n in names if n not in ONE_OF_EACH_KIND]
+        metafunc.parametrize(
+            fixture, [pytest.param(n, marks=[pytest.mark.slow] * (n in late)) for n in names]
+        )
     if "explorable_name" in metafunc.fixturenames:
         metafunc.parametrize("explorable_name", explorables.names())
 
