@@ -367,6 +367,7 @@ def test_marks(student, marks):
     assert marks[student] == {name: (points, False) for name, points in expected.items()}
 
 
+@pytest.mark.slow  # some 30 s; a class of five goes both ways each time, in test_whole_class.py
 def test_plain_nbgrader_gives_the_same_marks(course, marks, tmp_path):
     """What takes plain nbgrader twice as long, for a part of the class."""
     for name in ("nbgrader_config.py", "solutions", "exercises"):
