@@ -75,6 +75,7 @@ NOT_LIVE = {
     "browser.",
     "applications/modulation": "Its network needs PyTorch, which does not run in a browser.",
     "applications/domain-shift": "Most of its cells need PyTorch, which does not run in a browser.",
+    "applications/which-norm": "Its cells ask PyTorch, which does not run in a browser.",
 }
 PARTS = ("principles", "applications")
 CELL = "cell_code"

@@ -24,6 +24,7 @@ CHAPTERS = {
     "principles/the-algorithm": ("instance-norm-loops", "instance-norm"),
     "principles/invariance": ("in-jacobian", "in-constraints", "in-backward"),
     "principles/the-family": ("normalize-over", "group-norm", "batch-norm"),
+    "principles/norms-after-norms": ("normalize-over", "demodulate", "ada-group-norm"),
     "principles/depth": ("rectified-moments", "deep-stats", "in-relu-order"),
     "principles/limits": ("whiten", "photometric-stereo", "observation-normalise"),
     "applications/style-transfer": ("gram-matrix", "conditional-in", "adain"),
@@ -33,6 +34,7 @@ CHAPTERS = {
     "applications/signals": ("snv", "cmvn", "revin", "revin-inverse"),
     "applications/the-brain": ("divisive-normalisation", "contrast-response", "tuning-curves"),
     "applications/fast-kernels": ("merge-moments", "blocked-instance-norm"),
+    "applications/which-norm": ("batch-norm", "group-norm", "in-backward"),
 }
 LEAST, MOST = 3, 6  # questions on a page
 
