@@ -1,9 +1,9 @@
 """Reference kernels of the Instance Normalization book.
 
-The family, forward and backward, is in `instnorm.norms`; the arithmetic under it in
-`instnorm.rows`; what applications add in modules of their own (`instnorm.style`,
-`instnorm.whitening`, ...), which are loaded when first asked for. `instnorm.torch` is the bridge
-to PyTorch. The checks that grade the exercises are `instnorm_checks`.
+The family, forward and backward, can be imported from here. What applications add is in modules of
+its own (`instnorm.style`, `instnorm.whitening`, ...), which are loaded when first asked for.
+`instnorm.torch` is the bridge to PyTorch. The checks that grade the exercises are in
+`instnorm_checks`.
 """
 
 from importlib import import_module, metadata
@@ -21,21 +21,25 @@ from .norms import (
     rms_norm_backward,
 )
 
-_MODULES = frozenset(
-    (
-        *("contrast", "demodulation", "depth", "divisive", "family", "geometry"),
-        *(
-            "identifiability",
-            "mixtures",
-            "modulation",
-            "photometric",
-            "planes",
-            "series",
-            "style",
-            "torch",
-        ),
-        *("tuning", "variance", "white_balance", "whitening"),
-    )
+_MODULES = (
+    "contrast",
+    "demodulation",
+    "depth",
+    "divisive",
+    "family",
+    "geometry",
+    "identifiability",
+    "mixtures",
+    "modulation",
+    "photometric",
+    "planes",
+    "series",
+    "style",
+    "torch",
+    "tuning",
+    "variance",
+    "white_balance",
+    "whitening",
 )
 
 __all__ = [

@@ -56,6 +56,16 @@ def check_same_shape(name, array, other_name, other):
         )
 
 
+def check_style(style, content):
+    """Raise unless `style` holds as many images and channels as `content`, both activations."""
+    check_activations("style", style, spatial=1)
+    if style.shape[:2] != content.shape[:2]:
+        raise ValueError(
+            f"style must hold as many images and channels as content, {content.shape[:2]}; "
+            f"got shape {style.shape}"
+        )
+
+
 def check_per_channel(name, array, channels):
     """Raise unless `array` is None or a floating array of shape (channels,)."""
     if array is None:

@@ -18,8 +18,10 @@ __all__ = [
 def contrast_scores(s: Array, c: Array, n: Array, eps: float = 1e-5) -> tuple[Array, Array]:
     """How well each row of x = c s + n matches the pattern s, before and after normalising.
 
-    raw[b]    = <x_b, s> / m            follows the gain: it is c[b] plus a little noise
-    normed[b] = <IN(x_b), IN(s)> / m    follows the signal-to-noise ratio and the sign of c[b]
+    ::
+
+        raw[b]    = <x_b, s> / m           follows the gain: c[b] plus a little noise
+        normed[b] = <IN(x_b), IN(s)> / m   follows the signal-to-noise ratio and the sign of c[b]
 
     For noise of variance v and eps -> 0, normed is near c / sqrt(c² + v): normalising removes the
     gain, and leaves the noise where it was relative to the signal.

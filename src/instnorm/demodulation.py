@@ -11,12 +11,15 @@ __all__ = [
 def demodulate(weight: Array, style: Array, *, eps: float = 1e-8) -> Array:
     """Weights of a convolution, scaled by a style and then brought back to unit norm.
 
-    w'[n,o,i,k] = style[n,i] * weight[o,i,k],   w'' = w' / sqrt(Σ_ik w'[n,o,i,k]² + eps)
+    With k for the positions of the kernel::
 
-    with k for the positions of the kernel. If the inputs are independent, with mean 0 and variance
-    1, the root is the standard deviation of output o, so w'' yields outputs of unit variance: what
-    instance norm brings about by measuring, this brings about in expectation. At eps = 0 a
-    positive factor of style[n] changes nothing; one of the input passes through.
+        w'[n,o,i,k]  = style[n,i] * weight[o,i,k]
+        w''[n,o,i,k] = w'[n,o,i,k] / sqrt(Σ_ik w'[n,o,i,k]² + eps)
+
+    If the inputs are independent, with mean 0 and variance 1, the root is the standard deviation of
+    output o, so w'' yields outputs of unit variance. Instance norm measures the variance and
+    divides by it; this divides by the variance that is to be expected. At eps = 0 multiplying
+    style[n] by a positive number changes nothing; multiplying the input does.
 
     Source: Karras et al. 2020, arXiv:1912.04958, equations 1 and 3.
 

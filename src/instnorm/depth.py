@@ -28,13 +28,15 @@ def deep_stats(
 ) -> tuple[Array, Array, Array]:
     """Send x through a stack of layers and measure the activations after each.
 
-    mode    "none"   nothing is normalised
-            "input"  x is, before the first layer
-            "every"  x is, and so is the output of every layer, after its ReLU
+    What is normalised depends on the mode::
 
-    At eps = 0 scaling and shifting the channels of x changes nothing under "input" and "every"; a
-    positive gain on the weights and the bias of a layer further in changes nothing under "every"
-    alone.
+        "none"    nothing
+        "input"   x, before the first layer
+        "every"   x, and the output of every layer, after its ReLU
+
+    At eps = 0 scaling and shifting the channels of x changes nothing under "input" and "every".
+    Multiplying the weights and the bias of a later layer by a positive number changes nothing under
+    "every" alone.
 
     Parameters
     ----------
@@ -74,13 +76,13 @@ def deep_stats(
 def rectified_moments(mu: Array, sigma: Array) -> tuple[Array, Array]:
     """Mean and variance of max(0, mu + sigma Z), for a standard normal Z.
 
-    With r = mu / sigma, and Φ and φ the standard normal distribution and density,
+    With r = mu / sigma, and Φ and φ the standard normal distribution and density::
 
-        mean = mu Φ(r) + sigma φ(r)
+        E[max(0, X)]  = mu Φ(r) + sigma φ(r)
         E[max(0, X)²] = (mu² + sigma²) Φ(r) + mu sigma φ(r)
 
-    and the variance is the second minus the first squared. At mu = 0, sigma = 1 they are
-    1 / sqrt(2π) = 0.399 and 1/2 - 1/(2π) = 0.341.
+    The variance is the second minus the square of the first. At mu = 0 and sigma = 1 the mean is
+    1 / sqrt(2π) = 0.399 and the variance 1/2 - 1/(2π) = 0.341.
 
     Source: both are integrals of x φ and x² φ over the positive half line, by parts.
 
@@ -120,8 +122,8 @@ def in_then_relu(
 ) -> Array:
     """max(0, IN(z)): the usual order. Not negative, and so not centred.
 
-    At eps = 0 a positive gain and a shift of a plane of z change nothing. Parameters, errors: see
-    `instance_norm`.
+    At eps = 0 a positive gain and a shift of a plane of z change nothing. Parameters and errors are
+    those of `instance_norm`.
     """
     return np.maximum(instance_norm(z, gamma, beta, eps=eps), 0)
 
@@ -132,7 +134,7 @@ def relu_then_in(
     """IN(max(0, z)): standardised, and so with negative values.
 
     At eps = 0 a positive gain of a plane of z changes nothing; a shift does, since it decides what
-    the ReLU cuts. A plane with no positive value becomes beta. Parameters, errors: see
+    the ReLU cuts. A plane with no positive value becomes beta. Parameters and errors are those of
     `instance_norm`.
     """
     check_activations("z", z, spatial=1)

@@ -46,8 +46,8 @@ def divisive_norm(
     sigma : positive float, the semi-saturation constant: where the summed drive starts to matter
     n : positive float, the exponent
     gamma : float, the response to a drive without limit
-    weights : (J, J) float array w, not negative: how much neuron k counts in the pool of neuron j;
-        None for 1 throughout
+    weights : (J, J) float array w, not negative, or None for 1 throughout
+        How much neuron k counts in the pool of neuron j.
     axis : int, the axis of `drive` that holds the pool
 
     Returns
@@ -155,7 +155,7 @@ def local_response_norm(
     y_c = x_c * (k + alpha * Σ_c' x_c'²)^(-beta), the sum over the `size` channels around c that
     exist. torch.nn.LocalResponseNorm takes the mean in place of the sum: its alpha is size * alpha.
 
-    Source: Krizhevsky, Sutskever and Hinton 2012, section 3.3 (whence the defaults).
+    Source: Krizhevsky, Sutskever and Hinton 2012, section 3.3, which the defaults are from.
 
     Parameters
     ----------

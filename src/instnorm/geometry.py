@@ -1,8 +1,8 @@
 """The geometry of instance norm: its derivative, and the surface that its outputs lie on.
 
-For one plane of m values, with s = sqrt(var + eps) and x̂ = (x - mean) / s,
+For one plane of m values, with s = sqrt(var + eps) and x̂ = (x - mean) / s::
 
-    J = ∂x̂/∂x = (I - 11ᵀ/m - x̂x̂ᵀ/m) / s .
+    J = ∂x̂/∂x = (I - 11ᵀ/m - x̂x̂ᵀ/m) / s
 
 Two directions are special. Along 1 nothing happens: J 1 = 0, whatever eps is, and so every output
 sums to 0. Along the deviations J (x - mean) = eps / s³ · (x - mean): at eps = 0 a gain has no
@@ -53,9 +53,11 @@ def instance_norm_jacobian(x: Array, eps: float = 1e-5) -> Array:
 def output_constraints(x: Array, eps: float = 1e-5) -> tuple[Array, Array, Array]:
     """What all outputs have in common, and how many directions are left to them.
 
-    total[b]  = Σ x̂[b]           0 for every plane
-    sqnorm[b] = Σ x̂[b]²          m · var / (var + eps): m for every plane, but only at eps = 0
-    rank[b]   = rank of J(x[b])  m - 1, and m - 2 at eps = 0
+    ::
+
+        total[b]  = Σ x̂[b]            0 for every plane
+        sqnorm[b] = Σ x̂[b]²           m · var / (var + eps); at eps = 0 this is m for every plane
+        rank[b]   = rank of J(x[b])   m - 1, and m - 2 at eps = 0
 
     So at eps = 0 the outputs lie on a sphere of dimension m - 2, of radius sqrt(m), around 0 in the
     plane Σ x̂ = 0. With eps > 0 they fill its inside.

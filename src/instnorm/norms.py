@@ -141,8 +141,9 @@ def rms_norm(
 
     y[n] = gamma * x[n] / sqrt(mean(x[n]²) + eps)
 
-    Layer norm without the subtraction: a gain of the input changes nothing, an offset does. In
-    transformers x has shape (tokens, features). At eps = 0 an image of zeros stays one.
+    Layer norm without the subtraction: scaling the input changes nothing (at eps = 0), shifting it
+    does. In transformers x has shape (tokens, features). At eps = 0 an image of zeros stays as it
+    is.
 
     Source: Zhang and Sennrich 2019, arXiv:1910.07467. Parameters, results and errors are those of
     `layer_norm`, without beta; a single value is enough for a root mean square.
@@ -218,13 +219,16 @@ def instance_norm_backward(
 ) -> tuple[Array, Array, Array]:
     """Gradients of a loss through `instance_norm`.
 
-    With g = gamma * dy, s = sqrt(var + eps), x̂ = (x - mean) / s and bars for means over the plane,
+    With g = gamma * dy, s = sqrt(var + eps), x̂ = (x - mean) / s, bars for means over the plane and
+    sums over images and positions::
 
-        dx = (g - ḡ - x̂ · mean(g x̂)) / s,   dgamma[c] = Σ dy x̂,   dbeta[c] = Σ dy
+        dx = (g - ḡ - x̂ · mean(g x̂)) / s
+        dgamma[c] = Σ dy x̂
+        dbeta[c] = Σ dy
 
-    (the sums over images and positions). Two consequences are worth knowing: each plane of dx sums
-    to 0 for every eps, since a shift of x changes nothing; and at eps = 0 each plane of dx is
-    orthogonal to x̂, since neither does a gain.
+    Two consequences are worth knowing. Each plane of dx sums to 0 for every eps, because shifting x
+    changes nothing. At eps = 0 each plane of dx is also orthogonal to x̂, because scaling x changes
+    nothing either.
 
     Source: Ioffe and Szegedy 2015, section 3, with the axes of instance norm.
 
@@ -270,7 +274,7 @@ def rms_norm_backward(
 ) -> tuple[Array, Array]:
     """Gradients of a loss through `rms_norm`: dx and dgamma, as in `instance_norm_backward`.
 
-    With g = gamma * dy and x̂ = x / sqrt(mean(x²) + eps), dx = (g - x̂ · mean(g x̂)) / sqrt(...).
+    With g = gamma * dy, s = sqrt(mean(x²) + eps) and x̂ = x / s, dx = (g - x̂ · mean(g x̂)) / s.
     """
     check_activations("x", x, spatial=0)
     dx, dgamma, _ = _backward(dy, x, 1, gamma, eps, RMS_SET, centre=False)

@@ -6,13 +6,12 @@ their place, image by image: those a network has learned for a style, or those o
 
 import math
 
-from .arguments import check_activations, check_eps, check_floating
+from .arguments import check_activations, check_eps, check_floating, check_style
 from .arrays import Array
 from .planes import norm_per_plane, plane_moments
 
 __all__ = [
     "adain",
-    "check_style",
     "conditional_instance_norm",
     "gram_matrix",
 ]
@@ -32,8 +31,8 @@ def conditional_instance_norm(
     ----------
     x : (N, C, *spatial) float array with at least one spatial axis
     gamma, beta : (S, C) float arrays, one row per style
-    style : (N,) integer array, a label between 0 and S - 1 for each image; or (N, S) float array
-        of weights, which need not sum to 1
+    style : (N,) integer array or (N, S) float array
+        A label from 0 to S - 1 for each image, or weights, which need not sum to 1.
     eps : float, not negative
 
     Returns
@@ -103,8 +102,8 @@ def gram_matrix(x: Array) -> Array:
     G[n,i,j] = (1/M) Σ_p x[n,i,p] x[n,j,p] over the M = H·W positions: a mean, so that its size does
     not depend on the size of the picture. The mean is not subtracted. Gatys, Ecker and Bethge 2016
     take the sum, M·G, and divide by 4 C² M² in the loss; Johnson, Alahi and Fei-Fei 2016 divide
-    the sum by C·M. After instance norm the diagonal is
-    var / (var + eps), nearly 1, and G is the correlation matrix of the channels.
+    the sum by C·M. After instance norm the diagonal is var / (var + eps), nearly 1, and G is the
+    correlation matrix of the channels.
 
     Parameters
     ----------
@@ -127,16 +126,6 @@ def gram_matrix(x: Array) -> Array:
         raise ValueError(f"x must have at least one position; got shape {x.shape}")
     f = x.reshape(images, channels, positions).astype("float64")
     return f @ f.swapaxes(1, 2) / positions
-
-
-def check_style(style: Array, content: Array) -> None:
-    """Raise unless `style` holds as many images and channels as `content`."""
-    check_activations("style", style, spatial=1)
-    if style.shape[:2] != content.shape[:2]:
-        raise ValueError(
-            f"style must hold as many images and channels as content, {content.shape[:2]}; "
-            f"got shape {style.shape}"
-        )
 
 
 def _check_style_choice(style, images, styles):

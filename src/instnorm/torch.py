@@ -1,24 +1,26 @@
 """The family for PyTorch: its own functions and layers, computed by our kernels.
 
-    from instnorm.torch import InstanceNorm2d      # in place of torch.nn.InstanceNorm2d
+::
+
+    from instnorm.torch import InstanceNorm2d  # in place of torch.nn.InstanceNorm2d
 
 Functions have the signatures of torch.nn.functional. Layers are torch's own, with the arithmetic
 replaced: constructor arguments, checks, buffers and state dicts are those of torch.nn, so a trained
 model moves between the two. The kernels read and write the memory of the tensors: CPU tensors as
 NumPy arrays, CUDA tensors as CuPy arrays on torch's current stream.
 
-They are operators that PyTorch knows (`torch.ops.instnorm`): second and higher derivatives,
+They are operators that PyTorch knows (torch.ops.instnorm): second and higher derivatives,
 torch.compile, vmap, jacrev and meta tensors work; forward-mode derivatives do not, and say so.
 An exported model (torch.export, ONNX) has torch's own operators in their place, since it is to run
 where this package is not.
 
 Where we differ from torch, we mean to:
 
-    one value per set     an error everywhere; torch's group and layer norm return the bias
-    eps, momentum         eps must not be negative (0 is allowed), momentum is from 0 to 1
-    a constant plane      gives exactly the bias, however large its value
+- A set of one value is an error everywhere; torch's group and layer norm return the bias.
+- eps must not be negative (0 is allowed), and momentum must lie between 0 and 1.
+- A constant plane gives exactly the bias, however large its value.
 
-In error messages of the kernels `input` is x, `weight` is gamma and `bias` is beta.
+In error messages of the kernels `input` is called x, `weight` gamma and `bias` beta.
 """
 
 import math
@@ -60,7 +62,7 @@ def instance_norm(
     momentum=0.1,
     eps=1e-5,
 ):
-    """`norms.instance_norm` with the signature of torch.nn.functional.instance_norm.
+    """`instnorm.instance_norm` with the signature of torch.nn.functional.instance_norm.
 
     Running moments are the means over the images of each plane's mean and unbiased variance.
     """
@@ -81,7 +83,7 @@ def instance_norm(
 
 
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
-    """`norms.group_norm` with the signature of torch.nn.functional.group_norm."""
+    """`instnorm.group_norm` with the signature of torch.nn.functional.group_norm."""
     if _exporting():
         return F.group_norm(input, num_groups, weight, bias, eps)
     if input.ndim < 2:
@@ -91,7 +93,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
-    """`norms.layer_norm` with the signature of torch.nn.functional.layer_norm.
+    """`instnorm.layer_norm` with the signature of torch.nn.functional.layer_norm.
 
     torch gives every element of the last axes its own weight and bias. To the kernel they are the
     channels of an (R, M) matrix. One weight per channel of (C, H, W), as in the group norm paper,
@@ -105,7 +107,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
-    """`norms.rms_norm` with the signature of torch.nn.functional.rms_norm."""
+    """`instnorm.rms_norm` with the signature of torch.nn.functional.rms_norm."""
     if _exporting():
         return F.rms_norm(input, normalized_shape, weight, eps)
     eps = torch.finfo(input.dtype).eps if eps is None else float(eps)
@@ -123,7 +125,7 @@ def batch_norm(
     momentum=0.1,
     eps=1e-5,
 ):
-    """`norms.batch_norm` with the signature of torch.nn.functional.batch_norm."""
+    """`instnorm.batch_norm` with the signature of torch.nn.functional.batch_norm."""
     if _exporting():
         return F.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
     if input.ndim < 2:
@@ -537,7 +539,7 @@ class InstanceNorm3d(_InstanceNorm, nn.InstanceNorm3d):
 
 
 class GroupNorm(nn.GroupNorm):
-    """torch.nn.GroupNorm by our kernels: (N, C, *). With one group, layer norm over (C, *)."""
+    """torch.nn.GroupNorm by our kernels: (N, C, ...). With one group, layer norm over (C, ...)."""
 
     def forward(self, input):
         return group_norm(input, self.num_groups, self.weight, self.bias, self.eps)

@@ -54,7 +54,9 @@ def orientation_drive(theta: Array, contrast: Array, preferred: Array, kappa: fl
 def orientation_selectivity(response: Array, preferred: Array) -> Array:
     """How sharply each stimulus singles out an orientation: 1 for one neuron, 0 for all alike.
 
-    L_s = |Σ_j R_sj exp(2i preferred_j)| / Σ_j R_sj, one minus the circular variance.
+    This is one minus the circular variance::
+
+        L_s = |Σ_j R_sj exp(2i preferred_j)| / Σ_j R_sj
 
     Source: Ringach, Shapley and Hawken 2002, J. Neurosci. 22(13):5639-5651.
 

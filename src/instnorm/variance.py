@@ -4,8 +4,8 @@ Each takes (R, M), a floating array of R rows, and returns the mean and the bias
 row, both (R,). Each calculates in the dtype of `x` alone, float16 included, so that its own
 rounding shows. TypeError unless `x` is floating, ValueError unless it has that shape and M >= 1.
 
-The kernel of this package (`instnorm.rows`) is the last of them, with sums in float32 at least.
-`benchmarks.stability` puts numbers on the difference.
+How much the four differ, and how near the kernels of this package come, is measured by
+benchmarks/stability.py.
 """
 
 from .arguments import check_floating
@@ -21,7 +21,7 @@ __all__ = [
 
 
 def one_pass(x: Array) -> tuple[Array, Array]:
-    """E[x²] - E[x]²: one look at the data, and two large numbers that cancel.
+    """E[x²] - E[x]²: one pass over the data, and two large numbers that cancel.
 
     With a mean of μ and a standard deviation of σ the difference keeps a relative error of about
     (μ/σ)² times that of its terms. It can even be negative.
@@ -75,22 +75,23 @@ def merge_moments(mean: Array, squares: Array, count: int, block: Array) -> tupl
     """The moments of values in blocks, of which each is seen once.
 
     Of a part, the mean and the sum of the squared deviations from that mean say all that is needed:
-    the squares of the whole are those within its parts and those between their means,
+    the squares of the whole are those within its parts plus those between their means::
 
-        S = S₁ + S₂ + (mean₂ - mean₁)² · n₁ n₂ / (n₁ + n₂).
+        S = S₁ + S₂ + (mean₂ - mean₁)² · n₁ n₂ / (n₁ + n₂)
 
     No square of an uncentred number is ever summed. Source: Chan, Golub and LeVeque 1983.
 
     Parameters
     ----------
-    mean, squares : (R,) float arrays: of the values that came before, the mean and the sum of
-        squared deviations
+    mean, squares : (R,) float arrays
+        The mean and the sum of squared deviations of the values that came before.
     count : int, how many values of each row those were; 0 is allowed
     block : (R, B) float array, the next B >= 1 values of each row
 
     Returns
     -------
-    mean, squares : (R,) arrays, of all count + B values. The biased variance is squares over that.
+    mean, squares : (R,) arrays
+        Of all count + B values. The biased variance is squares / (count + B).
 
     Raises
     ------

@@ -10,9 +10,14 @@ All of it is computed in float64.
 import math
 
 from . import rows
-from .arguments import check_activations, check_eps, check_floating, check_per_channel
+from .arguments import (
+    check_activations,
+    check_eps,
+    check_floating,
+    check_per_channel,
+    check_style,
+)
 from .arrays import Array
-from .style import check_style
 
 __all__ = [
     "colour",
@@ -65,13 +70,15 @@ def whiten(x: Array, method: str = "zca", *, eps: float = 0.0) -> tuple[Array, A
 
 
 def whitening_matrix(covariance: Array, method: str = "zca") -> Array:
-    """A matrix W with W Σ Wᵀ = I. With Σ = U Λ Uᵀ:
+    """A matrix W with W Σ Wᵀ = I.
+
+    With Σ = U Λ Uᵀ::
 
         zca        W = Σ^(-1/2) = U Λ^(-1/2) Uᵀ   symmetric; keeps z as close to x as can be
         pca        W = Λ^(-1/2) Uᵀ                z in order of decreasing variance explained
         cholesky   W = Lᵀ with L Lᵀ = Σ^(-1)      upper triangular
         zca-cor    W = R^(-1/2) V^(-1/2)          keeps z as correlated with x as can be
-        pca-cor    W = Θ^(-1/2) Gᵀ V^(-1/2)
+        pca-cor    W = Θ^(-1/2) Gᵀ V^(-1/2)       pca, after standardising
 
     Here V holds the variances and R = G Θ Gᵀ is the correlation matrix: the last two standardise
     first, and then do as the first two. Each eigenvector is given the sign that makes its entry

@@ -1,7 +1,9 @@
 """Checks that teach: they find what is wrong with an answer, and say which idea went astray.
 
-    check("instance-norm", instance_norm)    try a function on the public cases
-    grade("instance-norm", instance_norm)    the same on public and hidden cases
+::
+
+    check("instance-norm", instance_norm)  # try a function on the public cases
+    grade("instance-norm", instance_norm)  # the same on public and hidden cases
 
 Both show a report and return the points earned; `report` gives it as text and HTML instead. The
 function is only ever called by value, with copies of arrays, numbers and words, so it may as well
@@ -70,7 +72,23 @@ CASES = "INSTNORM_GRADING_CASES"  # "public": `grade` leaves the hidden ones for
 def check(exercise_id, function):
     """Try `function` on the public cases; show a report and return the points earned.
 
-    Raises InternalError where the check itself fails: there is no mark then.
+    Parameters
+    ----------
+    exercise_id : str, such as "instance-norm"
+    function : callable
+        The answer, with the signature that the exercise asks for.
+
+    Returns
+    -------
+    mark : Mark
+        The points earned on the public cases.
+
+    Raises
+    ------
+    ValueError
+        If no exercise has that id.
+    InternalError
+        If the check itself fails; there is no mark then.
     """
     return _show(report(exercise_id, function, timed=True))
 
@@ -78,17 +96,42 @@ def check(exercise_id, function):
 def grade(exercise_id, function):
     """Like `check`, with hidden cases too, drawn from the seed in INSTNORM_GRADING_SEED.
 
-    Raises ValueError when that is set to anything but a whole number of 0 or more.
+    Parameters and results are those of `check`.
+
+    Raises
+    ------
+    ValueError
+        If no exercise has that id, or INSTNORM_GRADING_SEED is set to anything but a whole number
+        that is not negative.
+    InternalError
+        If the check itself fails; there is no mark then.
     """
     seed = None if os.environ.get(CASES) == "public" else grading_seed()
     return _show(report(exercise_id, function, seed=seed))
 
 
 def report(exercise_id, function, *, seed=None, timed=False):
-    """The Report on `function`: its `text`, its `html` and its `mark`. Nothing is shown.
+    """What `check` and `grade` show, without showing it.
 
-    Hidden cases are tried where a `seed` for them is given, and what has a pace where it is to be
-    `timed`, which is worth no points. Raises InternalError, as `check` does.
+    Parameters
+    ----------
+    exercise_id : str, such as "instance-norm"
+    function : callable
+        The answer, with the signature that the exercise asks for.
+    seed : int or None
+        Hidden cases are drawn from it, and tried too; with None they are not.
+    timed : bool
+        Whether to say how fast the answer is, where the exercise asks for speed. That is worth no
+        points.
+
+    Returns
+    -------
+    report : Report, with `text`, `html` and `mark`
+
+    Raises
+    ------
+    ValueError, InternalError
+        As `check`.
     """
     asked = exercise(exercise_id) if timed else exercise(exercise_id).untimed
     if not callable(function):
@@ -101,12 +144,33 @@ def report(exercise_id, function, *, seed=None, timed=False):
 
 
 def public_case(exercise_id, aspect, k=0):
-    """The arguments of public case `k` of an aspect, by name: to try a function on by hand."""
+    """The arguments of public case `k` of an aspect, to try a function on by hand.
+
+    Parameters
+    ----------
+    exercise_id, aspect : str, as a report names them
+    k : int, counted from 0
+
+    Returns
+    -------
+    arguments : dict of copies, by the names of the function's parameters
+
+    Raises
+    ------
+    ValueError
+        If no exercise has that id.
+    """
     return copy.deepcopy(dict(exercise(exercise_id).aspect(aspect).public[k]))
 
 
 def exercise(exercise_id):
-    """The exercise of that id; ValueError names the ids that exist."""
+    """The exercise of that id.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message names those that there are.
+    """
     if exercise_id not in EXERCISES:
         near = difflib.get_close_matches(str(exercise_id), EXERCISES, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else "."
@@ -117,9 +181,14 @@ def exercise(exercise_id):
 
 
 def grading_seed():
-    """The seed of the hidden cases. Where none is set, one is drawn for this process.
+    """The seed of the hidden cases: that in INSTNORM_GRADING_SEED, or else one drawn at random.
 
     Every report states it, so that a mark can be reproduced.
+
+    Raises
+    ------
+    ValueError
+        If INSTNORM_GRADING_SEED is set to anything but a whole number that is not negative.
     """
     text = os.environ.setdefault(SEED, str(secrets.randbits(48)))
     if not (text.isascii() and text.isdigit()):
