@@ -6,10 +6,10 @@ what the instructor can. `nbgrader_config.py` at the root of the repository puts
 place, so that plain `nbgrader autograde` is safe:
 
     rebuild      the notebook is rebuilt: sources of answers from the student, the rest from us
-    sandbox      student cells run behind walls: no files, no network, no environment, an end
-    zygote      a process in there that has everything imported, and forks a kernel when asked
-    provisioner  the kernel in there, for jupyter_client
-    inside       what is shown to it of us: the kernel's program and the wire format
+    sandbox      student cells run confined: no files, no network, no environment, limited time
+    zygote       a process in the sandbox that has imported everything, and forks the kernels
+    provisioner  starts and ends such a kernel, for jupyter_client
+    inside       the files of ours that the sandbox shows: the kernel's program, the wire format
     remote       the student's functions, called by value from outside
     trusted      tests run here, where no student code ever runs
     execute      which cell runs where; what comes back is copied, kind by kind, up to a limit
@@ -18,8 +18,8 @@ place, so that plain `nbgrader autograde` is safe:
 
 `instnorm_judge.assignments` makes the notebooks from their text sources.
 
-What this does not protect from: a hole in the Linux kernel or in bubblewrap, a student who hands in
-the work of another, and one who spends the whole time limit on purpose.
+This does not protect against a hole in the Linux kernel or in bubblewrap, against students who hand
+in the work of others, or against those who use up the whole time limit on purpose.
 """
 
 import sys

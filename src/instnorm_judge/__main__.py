@@ -22,8 +22,8 @@ from pathlib import Path
 
 from . import exports
 
-# nbgrader takes seconds to import. So commands import it when they need it, and while this process
-# does, the one that workers are forked from does so too.
+# nbgrader takes seconds to import. So each command imports it when it needs it, while the process
+# that workers are forked from imports it too.
 
 
 # --- Before grading -------------------------------------------------------------------------------
@@ -91,8 +91,8 @@ def watch(options):
 
 def _ready_to_grade(options):
     """The course, and the kind of workers."""
-    # Before NumPy is loaded, here and there: submissions are graded side by side, and two threads
-    # for one of them would only be in the way of the other.
+    # Before NumPy is loaded, here and in the workers: submissions are graded in parallel, so a
+    # second thread for one of them would only take time from another.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     if not options.scheduler:
@@ -107,7 +107,7 @@ def _ready_to_grade(options):
     course = Course.here()
     if options.unsandboxed:
         course.config.Execute.unsandboxed = True
-    # Workers of a cluster refuse for themselves. Here, better once than for each submission.
+    # The workers of a cluster check this themselves. Here it is checked once for all submissions.
     if not options.scheduler and not Execute(config=course.config).unsandboxed:
         sandbox.require()
     return course, (

@@ -40,13 +40,13 @@ SLOW = ("matplotlib.pyplot", "torch")  # to import, so that it is done once for 
 
 
 class Retry(Exception):
-    """The machine, rather than the student, is to blame: tried again with a fresh kernel, alone."""
+    """The machine is to blame, not the student: try again, in a fresh kernel and by itself."""
 
 
 class Execute(preprocessors.Execute):
-    """nbgrader's Execute, with walls, and going on when the kernel dies or no longer answers.
+    """nbgrader's Execute, in the sandbox; it goes on when the kernel dies or no longer answers.
 
-    The cell that did it and all cells after it get an error in place of their outputs, so that
+    The cell that caused this and all cells after it get an error in place of their outputs, so that
     they score zero; what ran before keeps its marks. nbgrader itself gives up on the submission.
     """
 
@@ -72,7 +72,7 @@ class Execute(preprocessors.Execute):
         for _ in range(self.attempts):
             self.lost = self.names = None
             self.kept = 0
-            # Whoever is alone and has too little time can't blame the others.
+            # A submission graded by itself that runs out of time can't blame the others.
             self.alone = reason is not None
             try:
                 with turns.alone() if self.alone else turns.beside():
@@ -186,7 +186,7 @@ class Execute(preprocessors.Execute):
         except Exception as problem:
             if remote.is_of_the_machine(problem):
                 raise Retry(f"This machine lacked something ({problem}).") from None
-            # What a hostile kernel sends may trip any line of code that was written for others.
+            # A hostile kernel may send anything, and nbclient's code does not expect that.
             self.log.debug("While reading the kernel's messages", exc_info=True)
             name = type(problem).__name__
             self._lose(cell, f"The kernel sent something unreadable ({name}).")
@@ -198,7 +198,7 @@ class Execute(preprocessors.Execute):
             raise Retry("This machine was too busy.")
 
     def _allow(self, what, seconds):
-        """Whatever goes on here, the kernel ends when `what` has had so many seconds."""
+        """End the kernel when `what` has had so many seconds, whatever this process is doing."""
         if (watch := self.km.provisioner.watch) is not None:
             watch.until[what] = time.monotonic() + seconds
 
@@ -218,7 +218,7 @@ class Execute(preprocessors.Execute):
         await super()._async_check_alive()
 
     def _meet(self):
-        """Get to know the kernel, before any code of the student's has run in it."""
+        """Ask the kernel what the grading needs to know, before any student code has run in it."""
         notebook = remote.Notebook(self.kc, self.km, self.timeout)
         notebook.forgiving = not self.alone
         self.names = remote.Names(notebook)
@@ -236,7 +236,7 @@ class Execute(preprocessors.Execute):
     def _given(self, cell):
         """Code that was handed out locked, such as imports: the tests may rely on it too.
 
-        What it makes of the student's functions it has made over there, and does not make here.
+        What such code does with the student's functions happens in the sandbox, not here.
         """
         self.names.asks = False
         trusted.run(cell.source, self.names)
@@ -315,7 +315,7 @@ def _copied(kind, content, room):
             traceback=[text(line)[:5000] for line in lines[:100]],
         )
     if kind in ("display_data", "execute_result"):
-        # HTML, SVG and scripts stay behind: whoever opens the feedback is not to run them.
+        # HTML, SVG and scripts are left out, so that opening the feedback never runs them.
         shown = content["data"]
         drawn = {kind: inert.image(kind, shown.get(kind)) for kind in inert.FORMATS}
         data = {kind: each for kind, each in drawn.items() if each and len(each) <= room}

@@ -35,7 +35,7 @@ ATTRIBUTES = {"a": ["href", "title"], "div": ["class"], "span": ["class"]}
 
 MAX_PAGE = 2_000_000  # bytes
 FRAME = 100_000  # of them, for the frame and the style
-# Text that is meant badly takes a highlighter, or a reader of Markdown, the square of its length.
+# On hostile text a highlighter or a Markdown parser takes time quadratic in its length.
 MAX_PIECE = 8_000  # characters that are still coloured, or laid out
 MAX_COLOURS = 500  # changes of colour in a piece of text from a terminal
 SECONDS = 4  # after which the rest of a page is plain

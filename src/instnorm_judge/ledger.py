@@ -59,7 +59,7 @@ class Ledger:
             for mark in notebook.grades:
                 missing = (None if graded.failure else 0.0, True)
                 mark.auto_score, by_hand = graded.grades.get((notebook.name, mark.name), missing)
-                # What a person has written stays, and is to be looked at again.
+                # Marks and comments by a person are kept, and listed to be looked at again.
                 mark.needs_manual_grade = by_hand or mark.manual_score is not None
             for comment in notebook.comments:
                 comment.auto_comment = graded.comments.get((notebook.name, comment.name))

@@ -114,7 +114,7 @@ def _lay_out(plan, submission, root):
 
 
 def _without(converter, preprocessor):
-    """Lateness is for the real gradebook to judge, which knows of extensions."""
+    """The settings without late penalties: only the real gradebook knows who has an extension."""
     converter.autograde_preprocessors = [
         each for each in converter.autograde_preprocessors if not issubclass(each, preprocessor)
     ]

@@ -99,8 +99,8 @@ class Watch(threading.Thread):
     """Ends a kernel that takes too much time or memory, whatever else this process is doing.
 
     Each process of a sandbox has a limit of its own (`sandbox.LIMITS`), but a sandbox may have
-    many. A message that never ends is kept here until its end. And whoever reads messages without
-    end does not look at a clock.
+    many processes. A message that never ends would fill the memory of this process, and while it
+    reads endless messages it looks at no clock.
     """
 
     INTERVAL = 0.2  # seconds
@@ -144,10 +144,10 @@ class Watch(threading.Thread):
 
 
 class Turns:
-    """Gradings of this machine go side by side, or one of them alone.
+    """Submissions are graded on this machine side by side, or one of them alone.
 
-    Every `beside` shares a lock and `alone` has it for itself. Whoever wants that bars the door
-    first, so that no more come in; those inside go on to their end.
+    `beside` takes a lock that is shared, `alone` takes it exclusively. While one waits to be alone,
+    no others start; those that have started go on to their end.
     """
 
     def __init__(self, folder=None):

@@ -1,7 +1,7 @@
 """Kernels in the sandbox, as jupyter_client sees them: a provisioner, a manager and a client.
 
 The trusted side makes the two sockets and the kernel connects to them (see `inside/kernel.py`), so
-all that a sandbox is lent of the host is a read-only folder.
+all that a sandbox needs from the host is a read-only folder.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Fate(enum.Enum):
 
 
 class SandboxProvisioner(KernelProvisionerBase):
-    """Has a kernel forked behind the walls, and ends it with SIGKILL."""
+    """Has a kernel forked in the sandbox, and ends it with SIGKILL."""
 
     process = None
     pid = kernel = None  # of the kernel: its number, and a descriptor, which stays its own
@@ -111,7 +111,7 @@ class SandboxProvisioner(KernelProvisionerBase):
             self.process.send_signal(signum)
 
     async def kill(self, restart=False):
-        """End the first process behind the kernel's walls, and with it everything in there."""
+        """End the first process in the kernel's namespace, and with it all the others."""
         await self.send_signal(signal.SIGKILL)
 
     async def terminate(self, restart=False):
@@ -138,10 +138,10 @@ def _start(command):
 
 
 class BoundedSession(Session):
-    """Parses no more than it should: a text becomes many times as large when it is parsed.
+    """Parses messages up to a size only: a text becomes many times as large when it is parsed.
 
-    In place of a larger message comes one that says nothing. An honest notebook may have shown a
-    picture of that size, which the feedback has no room for anyway.
+    A larger message is replaced by one that says nothing. In an honest notebook it may have been a
+    picture, of a size that the feedback has no room for anyway.
     """
 
     def deserialize(self, msg_list, content=True, copy=True):
@@ -197,9 +197,9 @@ class SandboxClient(AsyncKernelClient):
     wait_for_ready = _async_wait_for_ready
 
     def _close_the_door(self):
-        """The kernel is there, and nobody else is to come: a thousand would be too many.
+        """Accept no further connections, of which a hostile kernel could open thousands.
 
-        What is connected stays so. No code of the student's has run yet.
+        Those that exist stay open. No student code has run yet.
         """
         for channel in ("shell", "iopub"):
             with contextlib.suppress(FileNotFoundError):

@@ -26,8 +26,8 @@ FLAGS = "instnorm_judge"  # key of our notes in the notebook's metadata
 # Of these notes, the ones that a person has to see.
 REMARKS = "unreadable", "undecided", "not_graded", "check_failed"
 
-# What is parsed takes up to twenty times the memory, and to make a page of it takes time: a second
-# for ten thousand characters, and for text that is meant badly the square of that.
+# A parsed file takes up to twenty times its size in memory. A page made of it takes a second for
+# ten thousand characters, and on hostile text the time is quadratic in the length.
 MAX_FILE = 20 * 2**20  # bytes of a submission
 MAX_CELLS = 1_000
 MAX_SOURCE = 1_000_000  # characters of all cells
@@ -70,7 +70,7 @@ class SafeExporter(NotebookExporter):
         return None, {}
 
     def _leave_behind(self, resources):
-        """What nbgrader copied of other files: a page among them would be shown as one of ours."""
+        """Remove what nbgrader copied of other files: HTML would be shown as a page of ours."""
         about = (resources or {}).get("nbgrader")
         if about is None:
             return
@@ -249,9 +249,9 @@ class Rebuild(preprocessors.NbGraderPreprocessor):
 
 
 def _keep_joined(nb, edited):
-    """Where an answer is missing it may have been joined to a cell that comes back as handed out.
+    """Keep code that a student has joined to a cell which comes back as it was handed out.
 
-    So what had been made of these cells is run as well, as the student's own code.
+    A missing answer may be in there, so the changed cells are run as well, as the student's code.
     """
     for cell, source in edited:
         place = next(k for k, each in enumerate(nb.cells) if each is cell)

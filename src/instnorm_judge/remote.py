@@ -60,7 +60,7 @@ class Notebook:
         self._send("comm_open", {"target_name": "instnorm.call", "data": {}}, [])
 
     def start_clock(self):
-        """A test cell begins."""
+        """Start the time limit of a test cell."""
         self.deadline = time.monotonic() + self.timeout
         self.contention = Contention(self.manager.provisioner.pid)
 
@@ -145,7 +145,7 @@ class Notebook:
             except Exception as error:
                 if is_of_the_machine(error):
                     raise
-                # Whatever stumbles over a message that no kernel sends.
+                # Any exception at all: no parser expects what a hostile kernel may send.
                 raise Lost(
                     f"The kernel sent something unreadable ({type(error).__name__})."
                 ) from None

@@ -2,7 +2,7 @@
 
 A process in the sandbox sees an interpreter and its libraries, read-only; a few MiB of scratch
 memory; one folder with two sockets; and nothing else of this machine. It has no network, no
-environment, no other processes to look at, fewer system calls (`syscalls`), and an end.
+environment and no other processes to look at, fewer system calls (`syscalls`), and limited time.
 
 bubblewrap makes these walls once, around a process that never runs student code. Each kernel is
 forked from it behind walls of its own, which it has no right to undo (`inside/zygote.py`).
@@ -186,7 +186,7 @@ def _walls(folder):
         "--die-with-parent",
         "--clearenv",
         *("--proc", "/proc"),
-        # What is mapped of /dev/zero is memory that belongs to no process.
+        # Shared memory mapped from /dev/zero would be counted for no process.
         *("--dev", "/dev", *scratch, "/dev/shm", "--dev-bind", "/dev/null", "/dev/zero"),
         *("--remount-ro", "/dev"),
         *(*scratch, "/tmp"),

@@ -1,8 +1,8 @@
 """System calls that student code has no use for, as a filter that Linux applies (seccomp).
 
-They lead out of the quota of the sandbox, by memory that belongs to no process and no folder; they
-make namespaces of one's own, in which one may mount what one likes; or they have been the way to
-most holes in the Linux kernel. All others are allowed.
+Some get around the sandbox's quota, by memory that belongs to no process and no folder. Some make
+new namespaces, in which a process may mount what it likes. And some have been the way to most holes
+in the Linux kernel. All others are allowed.
 """
 
 import platform
@@ -20,7 +20,7 @@ REFUSED = {
     "add_key": (248, 217),
     "request_key": (249, 218),
     "keyctl": (250, 219),
-    # Linux shares the processors out among sessions first: who makes fifty has fifty shares.
+    # Linux divides the processors among sessions first: fifty sessions would have fifty shares.
     "setsid": (112, 157),
     # Namespaces and mounts.
     "unshare": (272, 97),
@@ -63,7 +63,7 @@ NEW_NAMESPACE = 0x7E020000  # all of clone's flags CLONE_NEW...
 AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 X32 = 0x40000000  # a second set of system calls of x86_64
 
-# Instructions of the filter's little machine, and its verdicts.
+# Instructions of the filter's virtual machine (BPF), and its verdicts.
 LOAD, EQUAL, AT_LEAST, ANY_BIT, AND, RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT, FOURTH = 0, 4, 16, 40  # where they are in what it looks at
 ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000

@@ -86,7 +86,7 @@ class _Folder:
         current = {each.name: _look(each) for each in _folders(self.root)}
         for name, look in current.items():
             due = name in self.later and self.later[name] <= now
-            # What is still being written changes from look to look.
+            # A file that is still being written differs from one look to the next.
             if (look != self.settled.get(name) or due) and look == self.before.get(name):
                 self.settled[name] = look
                 self.later.pop(name, None)
@@ -95,7 +95,7 @@ class _Folder:
         return found
 
     def look_again(self, student, seconds=0.0):
-        """At a student's folder, after so many seconds."""
+        """Look at a student's folder again after so many seconds."""
         for name in self.settled:
             if courses.same_student(name, student):
                 self.later[name] = time.monotonic() + seconds

@@ -1,7 +1,7 @@
 """Grade a whole class: many workers, one writer.
 
-This process alone reads the course folder (`course`, `hand_ins`) and writes what came of it
-(`ledger`): several writers would lose marks. Workers (`workers`) see one submission each.
+Only this process reads the course folder (`course`, `hand_ins`) and writes the results (`ledger`):
+several writers would lose marks. Each worker (`workers`) sees one submission at a time.
 """
 
 import sys

@@ -28,7 +28,7 @@ class Workers:
         return self
 
     def __exit__(self, *_):
-        """Nobody to send home."""
+        """Nothing to end."""
 
     def give(self, submission):
         self.waiting.append((submission, 1))
@@ -50,7 +50,7 @@ class Workers:
             yield from self.finished()
 
     def _lost(self, submission, attempt, what):
-        """A worker has died of it, or beside it: it is tried again, and in the end given up."""
+        """Try a submission again whose worker has died; give it up after the last attempt."""
         if attempt < ATTEMPTS:
             self.waiting.append((submission, attempt + 1))
             return []
@@ -184,8 +184,7 @@ def ignore_ctrl_c():
 def on_dask(scheduler):
     """The workers of the Dask cluster at `scheduler`.
 
-    Dask is made for colleagues, not for strangers: keep the cluster's ports closed to others, or
-    use TLS.
+    Dask trusts everyone who can connect: keep the cluster's ports closed to others, or use TLS.
     """
     return lambda plan: OnDask(plan, scheduler)
 

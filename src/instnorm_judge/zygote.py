@@ -16,7 +16,7 @@ from pathlib import Path
 from . import sandbox
 
 SECONDS = 60  # for the imports of a sandbox, and for an answer
-UNKNOWN = -256  # how a kernel ended whose parent can't tell: not by itself
+UNKNOWN = -256  # the exit status of a kernel whose parent has ended too, and can't tell it
 
 
 class Zygote:

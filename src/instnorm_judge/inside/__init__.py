@@ -1,4 +1,4 @@
-"""What the sandbox gets to see of us: the kernel's program, the wire format, and a stub.
+"""The files of ours that the sandbox shows: the kernel's program, the wire format, and a stub.
 
 The folder is bound into the sandbox, read-only. Nothing in it is secret, and nothing in it is
 trusted once a student's code has run next to it.

@@ -7,8 +7,8 @@ starts it by itself and without walls, for trusted work.
 An ordinary ipykernel runs the student's cells. What it has in addition: functions that are defined
 in the notebook can be called from outside, by value, in comm messages (`Functions`).
 
-From the first cell on, everything here is in the student's hands. It can be patched, bypassed and
-made to lie; the other side expects no better.
+From the first cell on, student code can patch, bypass and falsify everything here. The trusted side
+takes that into account.
 """
 
 import json
@@ -54,7 +54,7 @@ def serve(folder):
     from ipykernel.kernelapp import IPKernelApp
 
     class Stream(ipykernel.iostream.OutStream):
-        """Says that it stops where a cell prints without end; the other side would just cut."""
+        """Stops at a limit, and says so; the trusted side would cut the text silently."""
 
         cell = spent = None
 
@@ -95,7 +95,7 @@ def serve(folder):
     ipykernel.kernelapp.IOPubThread = Pipe
 
     class Kernel(IPythonKernel):
-        """Answers a call and says no more: that it was busy, and is idle, would cost a third."""
+        """Sends no "busy" and "idle" with each call: that would take a third of the time."""
 
         def _publish_status(self, status, channel, parent=None):
             about = parent or self.get_parent(channel)

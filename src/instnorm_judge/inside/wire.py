@@ -1,4 +1,4 @@
-"""Values as JSON and plain buffers: how arguments and results cross the wall.
+"""Values as JSON and plain buffers: how arguments and results travel to the sandbox and back.
 
 Both sides use this module, and only `decode` on the trusted side counts as a defence: a hostile
 kernel writes whatever bytes it likes. So `decode` builds every object itself, out of a closed list
@@ -10,8 +10,8 @@ of kinds, and believes no number that it has not compared with the bytes at hand
     depth and number of nodes                 deep or endless nesting stops early
     lengths of texts and integers             parsing a number of a million digits takes hours
 
-Anything else arrives by name: as an object of no use whose type is called like the student's, so
-that a report can say "an object of type torch.Tensor".
+Of anything else only the name of its type arrives, so that a report can say "an object of type
+torch.Tensor".
 """
 
 import builtins

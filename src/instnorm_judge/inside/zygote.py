@@ -3,9 +3,9 @@
     python -I -B zygote.py '{"channel": ..., "modules": [...], ...}'
 
 Importing takes longer than grading a notebook. So this process imports, and never runs any code of
-a student's. For each notebook it forks a kernel behind walls of its own: new namespaces inside
-those that bubblewrap has made, fresh memory to write to, its own folder and nobody else's, no
-rights. What a student's code does in there, no later kernel can see.
+a student's. For each notebook it forks a kernel confined by itself: in new namespaces inside those
+that bubblewrap has made, with fresh scratch memory, no folder but its own, and no privileges. What
+a student's code does in there, no later kernel can see.
 
 Without a channel it tries once whether all this works here, and says so.
 """
@@ -49,7 +49,8 @@ def main(arguments):
 def fork_kernel(kernel, channel, arguments):
     """Start a kernel; send a pidfd of it and a pipe that will tell how it ended, or a complaint.
 
-    Its parent stays, to learn how it ends. That is where the kernel can't reach it.
+    Its parent stays to learn how it ends, outside the kernel's namespaces, where the kernel can't
+    reach it.
     """
     if os.fork():
         return
