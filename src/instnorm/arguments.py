@@ -10,7 +10,7 @@ import numpy as np
 FLOATS = ("float16", "bfloat16", "float32", "float64")
 
 
-@functools.cache  # the name of a dtype is worked out anew each time, and each call asks for some
+@functools.cache  # NumPy works out the name of a dtype anew each time
 def _is_floating(dtype):
     return dtype.name in FLOATS
 
@@ -29,7 +29,7 @@ def check_floating(name, array):
 
 
 def _check_plain(name, array):
-    """Refuse what is an array by inheritance only, and has rules of its own."""
+    """Refuse subclasses of ndarray whose arithmetic has rules of its own."""
     if isinstance(array, np.matrix):
         raise TypeError(f"{name} must be an array; got a matrix. Use {name}.A, which is one")
     if isinstance(array, np.ma.MaskedArray):

@@ -5,7 +5,8 @@ what they divide by: the responses of other neurons (Heeger), the neighbourhood 
 (local contrast), the neighbouring channels (local response), or the whole plane without taking its
 mean away first (FRN).
 
-The first four compute in float64 and return the dtype of their input; FRN is the row kernel's.
+All but FRN compute in float64 and return the dtype of their input; FRN uses the kernel of instance
+norm.
 """
 
 import math

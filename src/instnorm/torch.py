@@ -141,7 +141,7 @@ def batch_norm(
 
 
 def _exporting():
-    """Is a model being written for somewhere else?"""
+    """Whether a model is being exported."""
     return torch.compiler.is_exporting() or torch.onnx.is_in_onnx_export()
 
 
@@ -186,7 +186,7 @@ def _check_running(input, running_mean, running_var, training, momentum):
 
 @torch.no_grad()
 def _update(running_mean, running_var, momentum, mean, var, count):
-    """Moves the running moments towards (A, C) moments of `count` numbers each, averaged."""
+    """Move the running moments towards the mean of (A, C) moments of `count` numbers each."""
     batch = mean.mean(0), var.mean(0) * (count / (count - 1))
     for running, moment in zip((running_mean, running_var), batch, strict=True):
         running.copy_((1 - momentum) * running.double() + momentum * moment.detach())
@@ -266,7 +266,7 @@ def _check(x, gamma, beta, num_groups, over_batch, centre, eps):
     return norms._check(x, sets, gamma, beta, eps, what if centre else norms.RMS_SET)
 
 
-# What comes out, for tensors without memory.
+# Shapes and dtypes of the results, for tensors without memory.
 
 
 @standardise.register_fake
@@ -404,7 +404,7 @@ def _backward_by(ctx, dy):
     return dx, None, None, dweight, dbias, None
 
 
-# Many at once: as more images, where sets lie within an image; else one after the other.
+# vmap: as more images where a set lies within an image; otherwise one after the other.
 
 
 def _many(info, in_dims, x, weight, bias, num_groups, over_batch, centre, eps):
@@ -426,7 +426,7 @@ def _one_by_one(operator, info, in_dims, *arguments):
     return tuple(torch.stack(parts) for parts in zip(*calls, strict=True)), (0,) * len(calls[0])
 
 
-# torch.func differentiates an autograd.Function, and not what an operator has registered.
+# torch.func differentiates an autograd.Function, and ignores what an operator has registered.
 _FUNCTIONS = {}
 
 

@@ -1,6 +1,6 @@
 """The pictures that several exercises use.
 
-They make every aspect sensitive to one idea only, so that one mistake costs one aspect wherever the
+They make each aspect sensitive to one idea only, so that one mistake costs one aspect wherever the
 mathematics allows it:
 
 - Values are camera counts whose spread is in the thousands. There sqrt(var + 1e-5) and
@@ -42,7 +42,7 @@ def lifted(rng, shape):
     return spread * (rng.uniform(1e6, 2e6) + shuffled(rng, shape))
 
 
-# Public pictures are small enough to follow by hand.
+# Public pictures are small enough to be followed by hand.
 PLANE = np.array([[1000.0, 3000.0, 4000.0], [6000.0, 8000.0, 14000.0]])
 
 

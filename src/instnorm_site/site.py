@@ -3,10 +3,10 @@
 - The 26-style network, which the explorable "Style mixer" runs in the reader's browser, is taken
   from the package that it comes with, so that the repository holds no copy.
 - Mathematics is drawn when the book is built, by the Node that the package playwright brings.
-- Each page says what it is about, to searchers and to whoever is sent a link to it. The address
-  that it names is ``html.baseurl`` of ``_config.yml``.
-- No line begins with the comma behind a formula.
-- Pages are made lighter than the theme has them: see `slim_theme`.
+- Each page has a description for search engines, and a card for whoever is sent a link to it. The
+  address in it is ``html.baseurl`` of ``_config.yml``.
+- A comma behind a formula never begins a line.
+- Pages are made lighter than the theme makes them: see `slim_theme`.
 """
 
 import re
@@ -43,14 +43,15 @@ def _let_playwright_draw_mathematics():
     node = Path(playwright.__file__).parent / "driver" / "node"
     katex.NODEJS_BINARY = str(node if node.is_file() else node.with_suffix(".exe"))
     katex.KATEX_DEFAULT_OPTIONS = {"strict": "error"}
-    # On a busy machine katex calls its server before that listens. By TCP it calls again.
+    # On a busy machine katex calls its server before that listens. Over TCP it tries again.
     katex.KaTeXServer.start_server_process = _start_katex
     katex.STARTUP_TIMEOUT = katex.RENDER_TIMEOUT = 60.0
 
 
 def _start_katex(folder, timeout):
     process, connection = katex.KaTeXServer.start_network_socket(folder, timeout)
-    # A request is sent in two parts. The second would wait 40 ms for word that the first is there.
+    # A request is sent in two parts. Without this the second would wait 40 ms until the first has
+    # been acknowledged.
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return process, connection
 
@@ -61,7 +62,7 @@ def _configure(app, config):
 
 
 def _keep_together(app, doctree, docname):
-    """Short formulas and the comma behind them: browsers would begin a line with the comma."""
+    """Keep short formulas and the comma behind them on one line; browsers would break between."""
     for formula in list(doctree.findall(nodes.math)):
         text = formula.next_node(descend=False, siblings=True)
         marks = re.match(r"[,;.:!?)’”]*", text).group() if isinstance(text, nodes.Text) else ""
@@ -74,7 +75,7 @@ def _keep_together(app, doctree, docname):
 
 def _describe(app, pagename, templatename, context, doctree):
     context.setdefault("metatags", "")
-    if doctree is None:  # a page for finding others
+    if doctree is None:  # the search page and the like
         context["metatags"] += '<meta name="robots" content="noindex" />\n'
         return
     book, text = app.config.html_title, description(doctree)
@@ -96,7 +97,7 @@ def _describe(app, pagename, templatename, context, doctree):
 
 
 def description(doctree, longest=200):
-    """The first sentences of a page, as many as fit. Those with a formula are none to quote."""
+    """The first sentences of a page, as many as fit, from paragraphs without a formula."""
     said = ""
     for paragraph in doctree.findall(nodes.paragraph):
         if not isinstance(paragraph.parent, nodes.section) or list(paragraph.findall(nodes.math)):

@@ -1,8 +1,8 @@
-"""What the theme makes every reader load, or every browser do, and no page needs, is left out.
+"""Leave out what the theme makes every reader load, or every browser do, and no page needs.
 
-The theme serves all that any book might use: 1.5 MB of icons, 3000 rules of style, the index for
-the search on every page. And some of what it does makes the browser lay out or style a page twice.
-`benchmarks/pages.py` measures what this gains.
+The theme serves all that any book might use: 1.5 MB of icons, 3000 style rules, and on every page
+the index for the search. Some of what it does makes the browser lay out or style a page twice.
+`benchmarks/pages.py` measures what this saves.
 """
 
 import re
@@ -11,7 +11,7 @@ import tinycss2
 from fontTools import subset
 from sphinx.errors import ExtensionError
 
-# The theme finds out whether it is dark when the page is there, and then all is styled anew.
+# The theme chooses light or dark only after the page has been laid out, which styles it twice.
 LIGHT_OR_DARK = (
     'document.documentElement.dataset.theme = localStorage.getItem("theme") || "auto";',
     "document.documentElement.dataset.theme = "
@@ -19,17 +19,17 @@ LIGHT_OR_DARK = (
     '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");',
 )
 
-# Names, punctuation and white space have the colour of the code around them: a third of a page's
-# elements, for nothing.
+# Names, punctuation and white space have the colour of the code around them. Their elements are a
+# third of all on a page, and change nothing.
 PLAIN = ("n", "p", "w")
 PLAIN_CODE = re.compile(rf'<span class="(?:{"|".join(PLAIN)})">([^<]*)</span>')
 
 # Stylesheets of the theme and of extensions.
 GENERAL = ("styles/*.css", "sphinx-design.min.css", "mystnb.*.css")
 
-# The theme's script measures whether a block of code can be scrolled, and so has to be reached by
-# keyboard. What is folded up is laid out to be measured; it can wait until it is unfolded. Until
-# then, and without scripts, all blocks can be reached.
+# The theme's script measures whether a block of code can be scrolled, and so must be reachable by
+# keyboard. To measure a folded block the browser would have to lay it out; we wait until it is
+# unfolded. Until then, and without scripts, all blocks are reachable.
 SCROLLABLE_BLOCKS = (
     ("e.tabIndex=e.scrollWidth", 'e.closest("details:not([open])")||(e.tabIndex=e.scrollWidth'),
     ("scrollHeight>e.clientHeight?0:-1}", "scrollHeight>e.clientHeight?0:-1)}"),
@@ -72,7 +72,7 @@ def static_files(site):
 def _script(path):
     text = path.read_text("utf-8")
     if all(after in text for _, after in SCROLLABLE_BLOCKS):
-        return  # from the build before
+        return  # already done, by an earlier build
     for before, after in SCROLLABLE_BLOCKS:
         if text.count(before) != 1:
             raise ExtensionError(f"{path.name} no longer says {before}")
@@ -102,7 +102,7 @@ def _choices(rule):
 
 
 def _asked(selector):
-    """The classes and ids that a selector asks for; what is in `:not(...)` it does not ask for."""
+    """The classes and ids that a selector requires; those in `:not(...)` are not among them."""
     return {
         token.value
         for before, token in zip([None, *selector], selector, strict=False)

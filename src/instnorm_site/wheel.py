@@ -1,7 +1,7 @@
 """Our packages as a wheel of the site: for the reader's browser, and for pip elsewhere.
 
-Its version ends in a hash of the sources, and so its name does: a page never gets the wheel of an
-older build of the site, and whoever reports something can say which one it was.
+Its version, and so its name, ends in a hash of the sources: a page never gets the wheel of an older
+build of the site, and a reader who reports a mistake can say which one it was.
 """
 
 import hashlib
@@ -74,7 +74,7 @@ def build(root, folder):
 def with_plain_name(wheel, folder):
     """The same wheel under its version alone, without the hash; return its Path.
 
-    Notebooks say from where to install it, and their text can't hang on a hash of the sources.
+    Notebooks name the address to install it from, and that must not change with the sources.
     """
     declared, digest = re.match(r"instnorm-([^+]+)(\+[^-]+)-", wheel.name).groups()
     path = Path(folder) / wheel.name.replace(digest, "", 1)

@@ -263,7 +263,7 @@ def _launch(direction, x, g, out, eps, scale, shift, stats, relu=False):
 
 
 def _check_all_run_at_once(kernel, blocks, plan):
-    """Blocks that wait for each other must all run. CuPy would launch fewer, and only warn."""
+    """Raise unless all blocks fit on the GPU: they wait for each other. CuPy would only warn."""
     each = cp.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
         kernel.kernel.ptr, plan.threads[0] * plan.threads[1], plan.shared_memory
     )

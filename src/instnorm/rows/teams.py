@@ -1,4 +1,4 @@
-"""Who works on a row: what a launch of `rows.cu` needs to know beforehand. Needs no GPU.
+"""Which threads work on a row: the plan of a launch of `rows.cu`. Needs no GPU.
 
 The kinds of team, as in `rows.cu`:
 
@@ -29,7 +29,7 @@ SMALL = 16 * 1024
 
 
 class Device(NamedTuple):
-    """What the choice of a team depends on."""
+    """The properties of a GPU that the choice of a team depends on."""
 
     multiprocessors: int
     shared_memory: int  # bytes, the most that one block can have

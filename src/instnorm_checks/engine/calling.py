@@ -1,4 +1,4 @@
-"""Call a student's function by value, and survive it.
+"""Call a student's function by value, whatever it does.
 
 The function receives fresh copies and nothing else; what it returns is copied at once. So it makes
 no difference to the rest of the checks whether it runs here or behind a proxy in another process.

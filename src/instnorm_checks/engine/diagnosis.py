@@ -19,14 +19,14 @@ from .faults import InternalError, told
 from .pace import speed_of
 from .plain import plain_names
 
-# How many aspects are kept, each with one seed: those of all exercises, with three. And the bytes
-# of what is kept of a call; our cases need a tenth, but for those that are timed.
+# How many aspects are kept, each with one seed: enough for all exercises with three seeds each. And
+# how many bytes are kept of a call, ten times what any case needs that is not timed.
 ASPECTS_KEPT, BYTES_KEPT = 512, 2**18
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Arguments to try functions on. Nobody may change them, nor what came of our own functions."""
+    """Arguments to try functions on. They never change, nor do results of our own functions."""
 
     aspect: Aspect
     arguments: Arguments
@@ -224,7 +224,7 @@ def _freeze(values):
 
 
 def _explain(exercise, trials):
-    """For each missed aspect what explains it, if anything does.
+    """For each missed aspect, what explains it, if anything does.
 
     A misconception is named only with evidence: it reproduces every wrong outcome of the aspects
     that it is named for, these are at least half of the missed points, and it contradicts no case
@@ -250,7 +250,7 @@ def _explain(exercise, trials):
     ]
     named = {}
     while found:
-        # What is plain first; then what explains most; then what loses no more than was lost.
+        # Plain wrong answers first, then what explains most, then what loses no more than was lost.
         wrong, reached = max(
             found,
             key=lambda each: (
@@ -297,7 +297,7 @@ def _reach(exercise, wrong, way, missed):
         outcomes = [_pretended(wrong, way, trial) for trial in trials]
         if all(same(t.aspect, t.outcome, o) for t, o in zip(trials, outcomes, strict=True)):
             reached.append(aspect)
-            # That both crash is no evidence by itself.
+            # Two crashes are no evidence by themselves.
             evidence = evidence or any(outcome.failure is None for outcome in outcomes)
     return reached if evidence else []
 

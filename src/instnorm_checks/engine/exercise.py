@@ -18,10 +18,10 @@ ALL = ("all aspects",)
 class Pace:
     """How fast an answer should be: `times` as fast as `naive`, called with the same arguments.
 
-    It is shown, and no points hang on it: what a clock says of a function on a busy machine, or of
-    one that means to deceive it, is no ground for a mark.
+    It is shown and gives no points: a clock is no ground for a mark where the machine is busy, or
+    the function made to deceive it.
 
-    Both return one array, and all its values depend on all columns of the arguments.
+    Both functions return one array, each value of which depends on all columns of the arguments.
     """
 
     naive: Callable
@@ -40,8 +40,8 @@ class Aspect:
     judges: tuple[int, ...] = (0,)  # which of the returned arrays are compared
     strict: bool = False  # also: the reference's dtype, and no argument changed
     pace: Pace | None = None  # also: right answers are timed, where students check; 0 points
-    # Its cases are special ones, which programs treat in a branch of their own: that they are
-    # passed says nothing about what is wrong elsewhere.
+    # Its cases are special ones, which programs treat in a branch of their own. So a pass here says
+    # nothing about what is wrong elsewhere.
     apart: bool = False
     # What the reference raises in some of the cases. There a right answer raises it too, or a
     # subclass of it. Anything else that the reference raises is a fault of ours.

@@ -30,7 +30,7 @@ class InternalError(Exception):
 
 
 def told(error, secret=False):
-    """An exception in a few words; without its message if that may quote a hidden case."""
+    """An exception in a few words, without its message if it may quote a hidden case."""
     if secret:
         return type(error).__name__
     try:

@@ -1,18 +1,18 @@
-"""How fast an answer is: never in seconds, always next to the naive version.
+"""How fast an answer is: never in seconds, always as a ratio to the naive version.
 
-It is shown to whoever checks an answer, and no points hang on it: see `exercise.Pace`. So this runs
-where the answer runs, and whom it deceives is its author.
+It is shown to students who check an answer, and gives no points: see `exercise.Pace`. So it may run
+where the answer runs. An answer that deceives the clock deceives only its author.
 
-A class has fast machines and slow ones, and on each something else may be going on. So the two
-functions take turns, on the same arguments and by the same clock. What disturbs a turn makes it
-longer, never shorter, so the shortest of each counts. How many turns that takes, the turns tell: on
-a quiet machine the first few agree, on a busy one it takes a while until each function had several
-that were left alone, or until time is up. How fast the answer seems has no say in it, or chance
-would have many tries.
+Some students have fast machines and some have slow ones, and other programs may be running. So the
+two functions take turns, on the same arguments and by the same clock. Disturbances make a turn
+longer, never shorter, so the shortest turn of each function counts. On a quiet machine the first
+few turns agree, and that is enough; on a busy one it takes more turns until several of each
+function were undisturbed, or time is up. Whether to go on must not depend on how fast the answer
+seems: chance would then have many tries.
 
-The clock is one of the processor, which other programs hardly move. It counts the thread that calls
-and no other, and while it runs a linear algebra library may use no other: its threads burn time
-while they wait for work, and on a busy machine they wait for long.
+The clock counts processor time, which other programs hardly affect, and of the calling thread
+alone. So a linear algebra library may use no other thread meanwhile. Such threads also use
+processor time while they wait for work, and on a busy machine they wait for long.
 """
 
 import contextlib
@@ -31,13 +31,12 @@ CLOSE = 1.15
 # ... and here at the latest.
 MOST = 31
 SECONDS = 3
-# Bytes. An array of so many comes fresh from the system, as a large one does in most programs, and
-# of smaller ones so much is kept for later. Left alone, glibc's malloc judges by what was freed
-# before: the same function takes half as long again in one process as in another, and blocks of one
-# size cost nothing to have while those of another cost more than the arithmetic.
+# Bytes: the two thresholds of glibc's malloc, fixed. By default it adapts them to what was freed
+# before. The same function then takes half as long again in one process as in another, and blocks
+# of one size cost nothing to allocate while those of another cost more than the arithmetic.
 ROOM = 16 << 20
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-# An answer that one turn shows to be so many times slower than it should be gets no other: that
+# An answer that is so many times slower than it should be in one turn gets no other turn, which
 # could take minutes.
 HOPELESS = 12
 
@@ -46,7 +45,7 @@ def steady_malloc():
     """Make new memory cost the same whatever the process did before, where malloc is glibc's."""
     if sys.platform != "linux":
         return
-    import ctypes  # which a browser has not
+    import ctypes  # not available in a browser
 
     library = ctypes.CDLL(None)
     if hasattr(library, "mallopt"):
@@ -69,7 +68,7 @@ def one_thread():
     """Linear algebra and OpenMP use the calling thread alone, where that can be told to them."""
     try:
         from threadpoolctl import threadpool_limits
-    except ImportError:  # a browser, which has one thread
+    except ImportError:  # in a browser, which has one thread
         yield
         return
     with threadpool_limits(limits=1):

@@ -1,8 +1,8 @@
-"""Wrong answers that any exercise can get, recognised without an idea of what it asks.
+"""Wrong answers that any exercise can get, recognised whatever the exercise asks.
 
 All zeros, all NaN, one number everywhere, an argument handed back, the answer to an earlier call:
-what there is to say to these has nothing to do with the exercise, and a misconception that happens
-to give the same would be a wrong name for it.
+the explanation of these has nothing to do with the exercise, and a misconception that happens to
+give the same numbers would be the wrong one.
 """
 
 from dataclasses import dataclass
@@ -99,7 +99,8 @@ def _is_argument(call, name):
 def _is_an_earlier_answer(call, calls):
     """None where no earlier call had arguments of the same shapes with other values in them.
 
-    Scaled or shifted values are no others: some answers are the same for these, rightly.
+    Values that are only scaled or shifted do not count as others: for some exercises the answer is
+    rightly the same.
     """
     if call.part.size < 4 or not np.isfinite(call.part).all() or np.ptp(call.part) == 0:
         return None  # too little to be sure of

@@ -345,7 +345,7 @@ def _aspects(examination):
 
 
 def _pace(examination, aspect):
-    """How fast a right answer is that is fast enough; of one that is not, its flaw tells."""
+    """How fast a right answer is, if it is fast enough; otherwise its flaw says so."""
     found = [t.speed for t in examination.trials if t.aspect is aspect and t.passed]
     if not aspect.pace or not found or np.inf in found:
         return ""
@@ -375,7 +375,7 @@ def _flaw(exercise, trial):
 
 
 def _argument(name, value):
-    """An argument in a few words, which are not to be torn apart at the end of a line."""
+    """An argument in a few words, which stay on one line."""
     if isinstance(value, np.ndarray):
         words = f"{name} {value.shape}"
     elif isinstance(value, float):
