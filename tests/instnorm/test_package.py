@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import instnorm
+from instnorm_site.wheel import build
 
+ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(
     m.name for m in pkgutil.iter_modules(instnorm.__path__) if m.name not in ("checks", "rows")
 )
@@ -60,3 +62,56 @@ def test_public_functions_are_listed_and_annotated(name):
 
 def test_type_checkers_may_read_the_annotations():
     assert Path(instnorm.__file__).with_name("py.typed").exists()
+
+
+IN_A_SMALL_PLACE = """
+import os, shutil, sys, sysconfig
+from importlib.metadata import distributions
+
+import numpy as np
+
+import instnorm
+
+assert {d.name.lower() for d in distributions()} == {"instnorm", "numpy"}
+assert not shutil.which("instnorm-judge", path=sysconfig.get_path("scripts"))
+assert instnorm.__file__.startswith(sys.prefix)
+assert instnorm.__version__.startswith("0.")
+folder = os.path.dirname(instnorm.__file__)
+assert os.path.isfile(f"{folder}/py.typed") and os.path.isfile(f"{folder}/rows/rows.cu")
+
+x = np.random.default_rng(0).normal(3, 2, (2, 3, 300, 400)).astype("float32")
+y = instnorm.instance_norm(x)
+mean, var = x.mean((2, 3), keepdims=True, dtype=float), x.var((2, 3), keepdims=True, dtype=float)
+assert np.abs(y - (x - mean) / np.sqrt(var + 1e-5)).max() < 1e-5
+dx, dgamma, dbeta = instnorm.instance_norm_backward(y, x)
+assert dx.shape == x.shape and dgamma.shape == dbeta.shape == (3,)
+z = instnorm.style.adain(x, 5 * x + 1)
+assert np.abs(z - (5 * x + 1)).max() < 1e-3
+
+import instnorm_checks
+
+def answer(x, gamma, beta, eps=1e-5):
+    return instnorm.instance_norm(x, gamma, beta, eps=eps)
+
+
+assert instnorm_checks.check("instance-norm", answer) == 6
+"""
+
+
+@pytest.mark.slow  # 6 s: it builds a wheel
+def test_the_wheel_is_enough_beside_numpy_and_brings_no_command(tmp_path):
+    wheel = build(ROOT, tmp_path / "wheel")
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", venv], check=True)
+    python = venv / "bin" / "python"
+    # NumPy as it is installed here, and nothing else that is: there may be no network.
+    (packages,) = venv.glob("lib/python3*/site-packages")
+    numpy = metadata.distribution("numpy")
+    for top in {file.parts[0] for file in numpy.files if file.parts[0] != ".."}:
+        (packages / top).symlink_to(numpy.locate_file(top))
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    subprocess.run([*pip, "install", "--quiet", "--no-index", wheel], check=True)
+    subprocess.run([*pip, "check"], check=True)
+    script = tmp_path / "script.py"
+    script.write_text(IN_A_SMALL_PLACE)
+    subprocess.run([python, "-I", script], check=True, cwd=tmp_path)
