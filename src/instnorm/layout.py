@@ -52,7 +52,7 @@ class Layout:
         return parameter.reshape(self.num_groups, parameter.size // max(1, self.num_groups))
 
     def apply(self, kernel, out=None):
-        """What kernel(sets, into) makes of the sets of x, as an array like x, or in `out`.
+        """What kernel(sets, out=...) makes of the sets of x, as an array like x, or in `out`.
 
         The kernel writes to the memory of the result itself, unless that is part of x as well.
         """
@@ -62,28 +62,28 @@ class Layout:
         into = self.sets(y)
         apart = y is self.x or not self.xp.may_share_memory(y, self.x)
         if apart and self.xp.may_share_memory(into, y):
-            kernel(self.sets(self.x), into)
+            kernel(self.sets(self.x), out=into)
         else:
-            y[...] = self.activations(kernel(self.sets(self.x), None))
+            y[...] = self.activations(kernel(self.sets(self.x), out=None))
         return y
 
     def forward(self, kernel, out=None):
         """`apply` for a kernel that returns moments too. Returns y; mean and var, (A, G)."""
         moments = []
 
-        def apply(x, into):
-            y, *moments[:] = kernel(x, into)
+        def keeping_moments(x, out):
+            y, *moments[:] = kernel(x, out=out)
             return y
 
-        y = self.apply(apply, out)
+        y = self.apply(keeping_moments, out)
         images = 1 if self.over_batch else self.x.shape[0]
         return y, *(moments or self.xp.zeros((2, images, self.num_groups)))
 
     def backward(self, kernel, dy, gamma):
-        """What kernel(sets of dy, sets of x, lines of gamma) makes: dx like x, dgamma, dbeta."""
+        """dx like x, dgamma and dbeta, of kernel(sets of dy, sets of x, scale=lines of gamma)."""
         channels = self.x.shape[1]
         if self.x.size == 0:
             return self.xp.empty_like(self.x), *self.xp.zeros((2, channels))
         scale = self.lines(self.xp.ones(channels) if gamma is None else gamma)
-        dx, dscale, dshift = kernel(self.sets(dy), self.sets(self.x), scale)
+        dx, dscale, dshift = kernel(self.sets(dy), self.sets(self.x), scale=scale)
         return self.activations(dx), dscale.reshape(-1), dshift.reshape(-1)

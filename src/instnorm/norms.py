@@ -19,6 +19,8 @@ float16, bfloat16 (from ml_dtypes), float32 or float64; means and variances are 
 least, and the result has the dtype of x.
 """
 
+from functools import partial
+
 from . import rows
 from .arguments import (
     as_number,
@@ -200,11 +202,9 @@ def batch_norm(
     layout = Layout(x, x.shape[1], over_batch=training)
     if not training:
         eps = _check_affine(x, gamma, beta, eps)
-        moments, lines = (
-            (running_mean[None], running_var[None]),
-            [*map(layout.lines, (gamma, beta))],
-        )
-        return layout.apply(lambda x, into: rows.forward_given(x, *moments, eps, *lines, into), out)
+        moments = {"mean": running_mean[None], "var": running_var[None], "eps": eps}
+        lines = {"scale": layout.lines(gamma), "shift": layout.lines(beta)}
+        return layout.apply(partial(rows.forward_given, **moments, **lines), out)
     eps = _check(x, x.shape[1], gamma, beta, eps, BATCH_SET)
     y, mean, var = _standardise(layout, gamma, beta, eps, out)
     if running_mean is not None and x.size:
@@ -304,10 +304,8 @@ def batch_norm_backward(
         eps = _check(x, x.shape[1], gamma, None, eps, BATCH_SET)
         return _gradients(dy, layout, gamma, eps)
     eps = _check_affine(x, gamma, None, eps)
-    moments = running_mean[None], running_var[None]
-    return layout.backward(
-        lambda dy, x, scale: rows.backward_given(dy, x, *moments, eps, scale), dy, gamma
-    )
+    moments = {"mean": running_mean[None], "var": running_var[None], "eps": eps}
+    return layout.backward(partial(rows.backward_given, **moments), dy, gamma)
 
 
 def _forward(x, num_groups, gamma, beta, eps, out, what, centre=True):
@@ -319,10 +317,8 @@ def _forward(x, num_groups, gamma, beta, eps, out, what, centre=True):
 
 def _standardise(layout, gamma, beta, eps, out=None, centre=True):
     """Reshape to sets, standardise, reshape back. Returns y, and mean and variance of each set."""
-    scale, shift = layout.lines(gamma), layout.lines(beta)
-    return layout.forward(
-        lambda x, into: rows.forward(x, eps, scale, shift, into, centre=centre), out
-    )
+    lines = {"scale": layout.lines(gamma), "shift": layout.lines(beta)}
+    return layout.forward(partial(rows.forward, eps=eps, centre=centre, **lines), out)
 
 
 def _backward(dy, x, num_groups, gamma, eps, what, centre=True):
@@ -333,9 +329,7 @@ def _backward(dy, x, num_groups, gamma, eps, what, centre=True):
 
 def _gradients(dy, layout, gamma, eps, centre=True):
     """The way back through `_standardise`."""
-    return layout.backward(
-        lambda dy, x, scale: rows.backward(dy, x, eps, scale, centre=centre), dy, gamma
-    )
+    return layout.backward(partial(rows.backward, eps=eps, centre=centre), dy, gamma)
 
 
 def _check(x, sets, gamma, beta, eps, what):

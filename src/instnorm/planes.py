@@ -6,6 +6,7 @@ transfer, the mixtures and the time series are built on that view.
 """
 
 import math
+from functools import partial
 
 from . import rows
 from .arguments import check_activations, check_set_size
@@ -39,7 +40,7 @@ def plane_moments(x: Array) -> tuple[Array, Array]:
     """
     check_activations("x", x, spatial=1)
     check_set_size(INSTANCE_SET, x.shape, math.prod(x.shape[2:]))
-    _, mean, var = Layout(x, x.shape[1]).forward(lambda x, into: rows.forward(x, 0.0, out=into))
+    _, mean, var = Layout(x, x.shape[1]).forward(partial(rows.forward, eps=0.0))
     return mean.reshape(x.shape[:2]), var.reshape(x.shape[:2])
 
 

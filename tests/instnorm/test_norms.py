@@ -582,7 +582,8 @@ def test_channels_last_stays_channels_last_without_a_copy(member, size, rng, mon
         kernel = getattr(inorm.rows, name)
 
         def spy(*arrays, kernel=kernel, **options):
-            seen.extend(a for a in arrays if isinstance(a, np.ndarray) and a.ndim == 4)
+            given = (*arrays, *options.values())
+            seen.extend(a for a in given if isinstance(a, np.ndarray) and a.ndim == 4)
             return kernel(*arrays, **options)
 
         monkeypatch.setattr(inorm.rows, name, spy)

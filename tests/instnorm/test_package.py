@@ -5,8 +5,10 @@ import pkgutil
 import subprocess
 import sys
 from importlib import import_module, metadata
+from itertools import groupby
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import instnorm
@@ -62,6 +64,44 @@ def test_public_functions_are_listed_and_annotated(name):
 
 def test_type_checkers_may_read_the_annotations():
     assert Path(instnorm.__file__).with_name("py.typed").exists()
+
+
+def paths(call):
+    """By which modules of ours each function was reached, as tuples without neighbours repeated."""
+    folder, found = Path(instnorm.__file__).parent, []
+
+    def note(frame, event, _):
+        path = []
+        while event == "call" and frame:
+            file = Path(frame.f_code.co_filename)
+            if file.is_relative_to(folder):
+                path.append(file.relative_to(folder).as_posix())
+            frame = frame.f_back
+        found.append(tuple(module for module, _ in groupby(reversed(path))))
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        call()
+    finally:
+        sys.setprofile(before)
+    return found
+
+
+@pytest.mark.parametrize("name", ["instance_norm", "batch_norm"])
+def test_an_array_goes_one_way_and_enters_no_module_twice(name):
+    x, gamma = np.arange(48.0).reshape(2, 2, 3, 4), np.ones(2)
+    there = paths(lambda: getattr(instnorm, name)(x, gamma, gamma))
+    back = paths(lambda: getattr(instnorm, f"{name}_backward")(x, x, gamma))
+    for path in there + back:
+        assert len(set(path)) == len(path), path
+    way = ("norms.py", "layout.py", "rows/__init__.py", "rows/numpy.py")
+    for each in (there, back):
+        assert max(each, key=len) == way
+        modules = {path[-1] for path in each if path}
+        assert modules == {*way, "arguments.py"}
+        checks = [k for k, path in enumerate(each) if path[-1:] == ("arguments.py",)]
+        assert max(checks) < each.index(way)  # what is refused is refused before it is worked on
 
 
 IN_A_SMALL_PLACE = """
