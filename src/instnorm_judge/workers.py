@@ -5,6 +5,7 @@ context manager that is given submissions, at any time, and hands back what came
 """
 
 import contextlib
+import gc
 import multiprocessing.connection
 import os
 import signal
@@ -224,6 +225,9 @@ class OnDask(Workers):
         try:
             self.client = Client(self.address, timeout=seconds)
         except (OSError, ValueError) as problem:
+            # A client that was half made closes itself when it is collected: not at the very end.
+            with _quietly():
+                gc.collect()
             reason = str(problem).splitlines()[0] if isinstance(problem, ValueError) else ""
             raise SystemExit(
                 f"No scheduler answers at {self.address}{f' ({reason})' if reason else ''}. "
