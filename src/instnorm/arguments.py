@@ -113,6 +113,23 @@ def check_eps(eps):
     return number
 
 
+def check_momentum(momentum):
+    """`momentum` as a float; raises unless it is a number from 0 to 1."""
+    number = as_number("momentum", momentum)
+    if not 0 <= number <= 1:
+        raise ValueError(f"momentum must lie between 0 and 1; got {number!r}")
+    return number
+
+
+def check_both_running(running_mean, running_var, training):
+    """Raise ValueError unless both running moments are given; in training, neither will do too."""
+    if (running_mean is None) != (running_var is None):
+        missing = "running_mean" if running_mean is None else "running_var"
+        raise ValueError(f"running_mean and running_var go together; {missing} is missing")
+    if running_mean is None and not training:
+        raise ValueError("running_mean and running_var are needed when training is False")
+
+
 def check_set_size(what, shape, size):
     """Raise ValueError when a mean and a variance would be taken over fewer than two values."""
     if size < 2:

@@ -23,9 +23,10 @@ from functools import partial
 
 from . import rows
 from .arguments import (
-    as_number,
     check_activations,
+    check_both_running,
     check_eps,
+    check_momentum,
     check_num_groups,
     check_out,
     check_per_channel,
@@ -195,9 +196,7 @@ def batch_norm(
     """
     check_activations("x", x, spatial=0)
     _check_running(running_mean, running_var, training, x.shape[1])
-    momentum = as_number("momentum", momentum)
-    if not 0 <= momentum <= 1:
-        raise ValueError(f"momentum must lie between 0 and 1; got {momentum!r}")
+    momentum = check_momentum(momentum)
     check_out(out, x)
     layout = Layout(x, x.shape[1], over_batch=training)
     if not training:
@@ -349,11 +348,7 @@ def _check_affine(x, gamma, beta, eps):
 def _check_running(running_mean, running_var, training, channels):
     if training not in (True, False):
         raise TypeError(f"training must be True or False; got {training!r}")
-    if (running_mean is None) != (running_var is None):
-        missing = "running_mean" if running_mean is None else "running_var"
-        raise ValueError(f"running_mean and running_var go together; {missing} is missing")
-    if running_mean is None and not training:
-        raise ValueError("running_mean and running_var are needed when training is False")
+    check_both_running(running_mean, running_var, training)
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         check_per_channel(name, running, channels)
         if training and running is not None:

@@ -31,7 +31,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from . import norms
-from .arguments import as_number, check_activations, check_same_shape
+from .arguments import check_activations, check_both_running, check_momentum, check_same_shape
 from .layout import Layout
 
 __all__ = [
@@ -165,23 +165,14 @@ def _as_matrix(input, normalized_shape, weight, bias):
 
 def _check_running(input, running_mean, running_var, training, momentum):
     """momentum as a float, in training; raises unless it and the running moments fit."""
-    if (running_mean is None) != (running_var is None):
-        missing = "running_mean" if running_mean is None else "running_var"
-        raise ValueError(f"running_mean and running_var go together; {missing} is missing")
-    if running_mean is None and not training:
-        raise ValueError("running_mean and running_var are needed when training is False")
+    check_both_running(running_mean, running_var, training)
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         if running is not None and tuple(running.shape) != (input.shape[1],):
             raise ValueError(
                 f"{name} must have shape ({input.shape[1]},), one value per channel; "
                 f"got {tuple(running.shape)}"
             )
-    if not training:
-        return None
-    momentum = as_number("momentum", momentum)
-    if not 0 <= momentum <= 1:
-        raise ValueError(f"momentum must lie between 0 and 1; got {momentum!r}")
-    return momentum
+    return check_momentum(momentum) if training else None
 
 
 @torch.no_grad()
