@@ -20,12 +20,12 @@ help:  ## this list
 
 install: $(INSTALLED)  ## the virtual environment in .venv, exactly as locked
 
-$(INSTALLED): requirements.txt requirements.lock pyproject.toml judge/pyproject.toml
+$(INSTALLED): requirements.txt requirements.lock pyproject.toml src/instnorm_judge/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt --constraint requirements.lock
 	$(BIN)/python -m pip install --quiet --no-deps --constraint requirements.lock --editable .
-	$(BIN)/python -m pip install --quiet --no-deps --editable ./judge
+	$(BIN)/python -m pip install --quiet --no-deps --editable ./src/instnorm_judge
 	@touch $@
 
 # --- the book -----------------------------------------------------------------------------------
