@@ -4,7 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-SITE := _build/html
+# `make book SOLUTIONS=1` is the edition with solutions, in a folder of its own.
+PLACE := $(if $(SOLUTIONS),_build/with-solutions,.)
+SITE := $(if $(SOLUTIONS),$(PLACE)/_build/html,_build/html)
+PDF := $(if $(SOLUTIONS),$(PLACE)/instance-normalization-with-solutions.pdf,_build/instance-normalization.pdf)
+export SOLUTIONS
 EXECUTED := _build/.jupyter_cache
 # What the chapters import: not the checks or the judge, nor what is made of the pages afterwards.
 SOURCES = $(shell find src/instnorm src/instnorm_lab -name '*.py' -o -name '*.cu' -o -name '*.cuh')
@@ -30,10 +34,10 @@ $(INSTALLED): requirements.txt requirements.lock pyproject.toml src/instnorm_jud
 
 # --- the book -----------------------------------------------------------------------------------
 
-book: $(INSTALLED) executed-with-these-sources  ## execute and build the web book; warnings are errors
+book: $(INSTALLED) executed-with-these-sources  ## the web book; warnings are errors; SOLUTIONS=1: the edition with solutions
 	$(BIN)/python -m instnorm_lab.claims book
 	$(BIN)/jupyter-book build book --config _config.yml --toc "$(CURDIR)/_toc.yml" \
-		--path-output . -W --keep-going -n --all
+		--path-output $(PLACE) -W --keep-going -n --all
 	@echo
 	@echo "The book is in $(SITE)/index.html. Open that file, or run: make serve"
 
@@ -56,7 +60,7 @@ editor:  ## book/exercise/codemirror.js, from the packages in book/editor; needs
 	cd _build/editor && npm ci --no-audit --no-fund && npm run build
 
 pdf: book  ## the whole book as one PDF; needs Chromium
-	$(BIN)/python -m instnorm_site.pdf $(SITE) _build/instance-normalization.pdf
+	$(BIN)/python -m instnorm_site.pdf $(SITE) $(PDF)
 
 links: $(INSTALLED)  ## whether the pages of others that the book links to are there; needs a network
 	$(BIN)/jupyter-book build book --config _config.yml --toc "$(CURDIR)/_toc.yml" \
