@@ -234,7 +234,7 @@ def right_dx(g, x_hat, s, axes=PLANE_AXES):
 
 
 def backward_by(rule=right_dx, scale=root, hat_scale=None, ddof=0):
-    """An answer with something else in one place. g is the gradient at x̂."""
+    """The right answer with one step replaced. g is the gradient at x̂."""
 
     def answer(dy, x, gamma, eps):
         var = x.var(PLANE_AXES, keepdims=True, ddof=ddof)

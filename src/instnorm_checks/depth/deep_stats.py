@@ -31,7 +31,7 @@ def stack(
     restarts=False,
     same_weights=False,
 ):
-    """An answer with something else in one place.
+    """The right answer with one step replaced.
 
     `after(norm, z, active)` is what a layer hands on under "every"; `stats` chooses among the
     stations of a layer.

@@ -91,7 +91,7 @@ def faint_planes(rng):
 
 
 def own_planes(rng):
-    """Planes with a mean and a spread of their own."""
+    """Planes, each with its own mean and spread."""
     return forth_and_back(rng, contrasted(rng))
 
 

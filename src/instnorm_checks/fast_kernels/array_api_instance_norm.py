@@ -39,7 +39,7 @@ def portable(
     eps_of=lambda eps: eps,
     result=lambda y: y,
 ):
-    """An answer with something else in one place."""
+    """The right answer with one step replaced."""
 
     def answer(x, gamma, beta, eps=1e-5):
         if floating and x.dtype.kind != "f":

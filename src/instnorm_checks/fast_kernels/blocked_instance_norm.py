@@ -27,8 +27,7 @@ from ..wrong import (
 
 # 32 MiB, which is more than most caches hold, and so is every intermediate result of its size.
 LARGE = (8, 32, 128, 128)
-# Halfway, as ratios go, between the naive version (1) and the slowest that takes a plane at a time
-# (1.4 to 1.7).
+# Between the naive version (1) and the slowest answers that take a plane at a time (1.4 to 1.7).
 TIMES = 6 / 5
 
 
@@ -112,7 +111,7 @@ BLOCKED_ASPECTS = (
     AFFINE,
     EPS,
     LARGE_OFFSET,
-    # Its planes differ: who takes a block, or the whole array, for a plane fails here too.
+    # Its planes differ, so taking a block or the whole array for a plane fails here too.
     replace(
         NEW_ARRAY,
         public=(plain({"x": BATCH}),),

@@ -53,7 +53,7 @@ def merging(
     share=lambda count, size: size / (count + size),
     weight=lambda count, size: count * size / (count + size),
 ):
-    """An answer with something else in one place of the formulas."""
+    """The right formulas with one term replaced."""
 
     def answer(mean, squares, count, block):
         size, apart = block.shape[1], mean_of(block) - mean

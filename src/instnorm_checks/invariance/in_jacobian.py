@@ -16,7 +16,7 @@ def right_rule(p, x_hat, s, d):
 
 
 def jacobian_by(rule=right_rule, scale=root, hat_scale=None, ddof=0):
-    """An answer with something else in one place."""
+    """The right answer with one step replaced."""
 
     def answer(x, eps):
         d, var = x - x.mean(), x.var(ddof=ddof)

@@ -12,7 +12,7 @@ from .photometric_stereo import in_each_picture, sizes
 
 
 def pictures(rng, black=0, level=1.0):
-    """Brightness without order, well away from 0; the first pixels may be black."""
+    """Random brightness, well away from 0; the first pixels may be black."""
     images = level * rng.uniform(0.2, 1, sizes(rng))
     images.reshape(len(images), -1)[:, :black] = 0
     return {"images": images}

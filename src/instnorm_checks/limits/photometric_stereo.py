@@ -20,7 +20,7 @@ def directions(rng, count):
 
 
 def surface(rng, h, w):
-    """Normals (3, H, W), at most 36° from the camera's axis, and an albedo without order."""
+    """Normals (3, H, W), at most 36° from the camera's axis, and a random albedo."""
     slope = rng.uniform(-0.5, 0.5, (2, h, w))
     normals = np.stack([*slope, np.ones((h, w))])
     return normals / np.linalg.norm(normals, axis=0), rng.uniform(0.2, 1, (h, w))
@@ -64,7 +64,7 @@ def unit(g, lengths=per_pixel_length):
 
 
 def stereo_by(fit=fit, normals=unit, albedo=per_pixel_length, prepare=lambda images: images):
-    """An answer with something else in one place."""
+    """The right answer with one step replaced."""
 
     def answer(images, lights):
         with np.errstate(all="ignore"):

@@ -79,7 +79,7 @@ def centred(w, x):
 
 
 def whiten_by(matrices=None, of=covariance, apply=centred):
-    """An answer with something else in one place: a method's matrix, Σ, or what is done with W."""
+    """The right answer with one step replaced: a method's matrix, Σ, or what is done with W."""
     table = {**RIGHT_MATRIX, **(matrices or {})}
 
     def answer(x, method, eps=0.0):

@@ -41,7 +41,7 @@ def group_by(axes=(2, 3, 4), **change):
 
 
 def told_by(rule):
-    """An answer that does something else with scale and shift, after the right group norm."""
+    """A wrong way to apply scale and shift, after the right group norm."""
 
     def answer(x, scale, shift, num_groups, eps=1e-5):
         y = standardise(by_groups(x, num_groups), eps, (2, 3, 4)).reshape(x.shape)
@@ -65,7 +65,7 @@ def in_place(x, scale, shift, num_groups, eps=1e-5):
 
 
 def untold(x, num_groups, **rest):
-    """Arguments in which nothing is told: scale and shift are 0."""
+    """Arguments in which scale and shift are 0."""
     nothing = np.zeros(x.shape[:2])
     return {"x": x, "scale": nothing, "shift": nothing.copy(), "num_groups": num_groups, **rest}
 

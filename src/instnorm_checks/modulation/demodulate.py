@@ -23,7 +23,7 @@ def weights_by(
     before=styled,
     change=lambda weight, style: (weight, style),
 ):
-    """An answer with something else in one place."""
+    """The right answer with one step replaced."""
 
     def answer(weight, style, eps=1e-8):
         w = before(*change(weight, style))
@@ -87,7 +87,7 @@ def a_positive_factor_of_the_style_changes_nothing(run, arguments):
 
 def styles_do_not_meet(run, arguments):
     style = arguments["style"].copy()
-    style[:1] += 1  # no common factor: that would be taken away again
+    style[:1] += 1  # no common factor, which demodulation takes away
     return agree(run(style=style)[0][1:], run()[0][1:])
 
 

@@ -49,7 +49,7 @@ def handed_back(x, y, mean, var, eps):
 
 
 def there(axes=2, ddof=0, scale=root, rule=scaled_then_shifted, give=handed_back):
-    """An answer with something else in one place."""
+    """The right answer with one step replaced."""
 
     def answer(x, gamma, beta, eps=1e-5):
         mean, var = x.mean(axes, keepdims=True), x.var(axes, keepdims=True, ddof=ddof)

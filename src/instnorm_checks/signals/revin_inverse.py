@@ -22,7 +22,7 @@ def unshifted_then_unscaled(y, gamma, beta):
 def back(
     affine=unshifted_then_unscaled, scale=root, rule=lambda xhat, mean, std: xhat * std + mean
 ):
-    """An answer with something else in one place."""
+    """The right answer with one step replaced."""
 
     def answer(y, mean, var, gamma, beta, eps=1e-5):
         xhat = affine(y, gamma, beta)

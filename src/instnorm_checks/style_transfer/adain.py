@@ -89,7 +89,7 @@ def style_brightness_lifts_all_alike(run, arguments):
 
 
 def own_style_changes_nothing(run, arguments):
-    """But for a factor, which the first wrong value shows well enough."""
+    """Whether AdaIN(x, x) is x, or at least in proportion to it."""
     content = arguments["content"]
     y = run(style=content)[0]
     return agree(np.abs(content).max() * y, np.abs(y).max() * content)

@@ -15,7 +15,7 @@ def rows(x):
 
 
 def gram_by(before=lambda f: f, divisor=lambda x: x[0, 0].size, after=lambda g: g):
-    """An answer with something else in one place: the features, the divisor, or the result."""
+    """The right answer with one step replaced: the features, the divisor, or the result."""
 
     def answer(x):
         f = before(rows(x))

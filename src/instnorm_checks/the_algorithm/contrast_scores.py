@@ -56,7 +56,7 @@ def clean(s, c, n):
 
 
 def scores(raw_of=noisy, normed_of=noisy, x_by=standardise, s_by=standardise):
-    """An answer with something else in one place: the picture, or the way it is standardised."""
+    """The right answer with one step replaced: the picture, or the way it is standardised."""
 
     def answer(s, c, n, eps=1e-5):
         normed = x_by(normed_of(s, c, n), eps, -1) @ s_by(s, eps, -1) / s.size

@@ -37,7 +37,7 @@ def normalised(
     pool=lambda power, weights: power @ weights.T,
     response=lambda drive, pool, sigma, n, gamma: gamma * drive**n / (sigma**n + pool),
 ):
-    """An answer with something else in one place."""
+    """The right answer with one step replaced."""
 
     def answer(drive, weights, sigma, n=2.0, gamma=1.0):
         drive = rectify(drive)

@@ -26,7 +26,7 @@ def population(
     respond=lambda d, sigma, n: d**n / (sigma**n + (d**n).mean(1, keepdims=True)),
     select=lambda drive, response, preferred: orientation_selectivity(response, preferred),
 ):
-    """An answer with something else in one place."""
+    """The right answer with one step replaced."""
 
     def answer(theta, contrast, preferred, kappa, sigma, n=2.0):
         drive = drive_by(theta, contrast, preferred, kappa)

@@ -171,7 +171,7 @@ def faint_batches(rng):
 
 
 def told_apart(rng, x):
-    """In training the running moments have somewhere to go; written in place, that shows."""
+    """In training the running moments change, so writing to them in place shows."""
     moments = running_moments(rng, x.shape[1])
     return settled(x, True, **moments), settled(x, False)
 
@@ -338,7 +338,7 @@ WITH_MEMORY = Exercise(
             STATISTICS,
             plain=True,
         ),
-        # After the ones that are half of it.
+        # After the two mistakes that it combines.
         Misconception(
             "never-trains",
             "Your function behaves as in evaluation even when training is True: nothing is learned "

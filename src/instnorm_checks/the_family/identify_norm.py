@@ -180,7 +180,7 @@ BLACK_BOX = Exercise(
     reference=which_norm,
     aspects=IDENTIFY_ASPECTS,
     misconceptions=(
-        # Before the next one, which explains as much where eps is all that is lost.
+        # Before the next one, which explains as much where only the aspect "eps" is lost.
         Misconception(
             "ignores-the-eps-argument",
             "Your answer is what you get with eps = 1e-5 whatever the caller says that the box "
