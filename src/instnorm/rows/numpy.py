@@ -108,7 +108,8 @@ def _centred(x):
 
 def _in_range(x, dtype, least=0.0):
     """x in `dtype`, each set over a power of two that brings its squares into range; and those."""
-    size = np.maximum(np.abs(x).max(SET, keepdims=True).astype(np.float64), least)
+    size = np.maximum(x.max(SET, keepdims=True), -x.min(SET, keepdims=True)).astype(np.float64)
+    size = np.maximum(size, least)
     _, power = np.frexp(size)
     ordinary = (np.abs(power) < 30) | (size == 0) | ~np.isfinite(size)
     unit = np.where(ordinary, 1.0, np.ldexp(1.0, power - 1))
