@@ -24,7 +24,7 @@ EPS = 1e-5
 
 @pytest.fixture(params=["plain", "compiled", "cupy"])
 def kernel(request, monkeypatch):
-    """A backend, for rows in NumPy arrays; threads share work from a quarter of BLOCK numbers on."""
+    """A backend, for rows in NumPy arrays; from a quarter of BLOCK on threads share the work."""
     if request.param == "plain":
         return Rows(plain)
     if request.param == "compiled":

@@ -180,6 +180,7 @@ CALLS = {
         instnorm.layer_norm,
         instnorm.layer_norm_backward,
     ),
+    "layer, short rows": ((50_000, 16), instnorm.layer_norm, instnorm.layer_norm_backward),
     "batch": ((8, 16, 128, 128), instnorm.batch_norm, instnorm.batch_norm_backward),
     "few long rows": ((1, 1, 2048, 1024), instnorm.instance_norm, instnorm.instance_norm_backward),
 }
@@ -209,6 +210,8 @@ FORMS = {
     "few long rows": ((1, 2, 1, 300_000), None),
     "few long rows with segments": ((1, 1, 3, 200_000), None),
     "short segments": ((40, 2, 30, 4), None),
+    "a weight for each element": ((40, 1, 90, 1), None),
+    "short rows": ((150, 1, 20, 1), None),
     "channels last": ((3, 8, 1, 900), (0, 3, 1, 2)),
     "channels last, groups": ((3, 4, 5, 900), (0, 3, 1, 2)),
     "a batch": ((1, 6, 7, 500), (0, 2, 1, 3)),
@@ -250,7 +253,9 @@ def test_every_form_of_memory_gives_what_the_plain_kernels_give(form, dtype, cen
             assert_allclose(a.astype(np.float64), b, rtol=tolerance, atol=tolerance * abs(b).max())
 
 
-@pytest.mark.parametrize("form", ["few long rows", "channels last", "a batch", "rows"])
+@pytest.mark.parametrize(
+    "form", ["few long rows", "channels last", "a batch", "rows", "short segments", "short rows"]
+)
 def test_what_is_not_ordinary_is_left_to_the_plain_kernels(form, rng):
     """A set of NaN, one of 1e30, a constant one, and one whose gradient is of size 1e-30."""
     from instnorm.rows import numba as compiled
@@ -260,21 +265,21 @@ def test_what_is_not_ordinary_is_left_to_the_plain_kernels(form, rng):
     for special in range(4):
         a, d = x.copy(), dy.copy()
         if special < 3:
-            a[0, 1] = [np.nan, 1e30 * a[0, 1], 7][special]
+            a[-1, -1] = [np.nan, 1e30 * a[-1, -1], 7][special]
         else:
-            d[0, 1] *= np.float32(1e-30)
+            d[-1, -1] *= np.float32(1e-30)
         if order:
             a, d = (
                 np.ascontiguousarray(b.transpose(order)).transpose(np.argsort(order))
                 for b in (a, d)
             )
-        scale = np.ones((shape[1], 1))
+        scale = np.ones((shape[1], shape[2] if "short" in form else 1))
         ours = *compiled.forward(a, 0.0), *compiled.backward(d, a, 0.0, scale)
         exact = *plain.forward(a, 0.0), *plain.backward(d, a, 0.0, scale)
         for p, q in zip(ours, exact, strict=True):
             assert_array_equal(np.isnan(p), np.isnan(q))
-            assert_allclose(p, q, rtol=2e-6, atol=1e-6 + 2e-6 * np.nanmax(abs(q)))
-        dx, exact_dx = ours[3][0, 1], exact[3][0, 1]
+            assert_allclose(p, q, rtol=2e-6, atol=1e-6 + 2e-6 * np.nan_to_num(np.abs(q)).max())
+        dx, exact_dx = ours[3][-1, -1], exact[3][-1, -1]
         assert_allclose(dx, exact_dx, rtol=0, atol=4e-6 * np.abs(exact_dx).max())
         inplace = a.copy("K")
         compiled.forward(inplace, 0.0, out=inplace)

@@ -279,8 +279,8 @@ def backward_short(d, x, eps, least, centre, scale, dx, ds, db, rough, start, st
             if bad[b] or (sum_gg[b] == 0 and (u[:, b] * f[b] != 0).any()):
                 rough[s + b] = True
                 t[:, b], u[:, b], q[b], f[b] = 0, 0, 0, 0
-        for b in range(n, U(LANES)):
-            u[:, b] = 0
+        for b in range(n, U(LANES)):  # what an earlier block has left, or nothing
+            t[:, b], u[:, b], q[b], f[b] = 0, 0, 0, 0
         for i in range(M):
             along = total = T(0)
             for b in range(U(LANES)):
@@ -301,7 +301,7 @@ def backward_short(d, x, eps, least, centre, scale, dx, ds, db, rough, start, st
 def forward(x, eps, scale=None, shift=None, out=None, *, centre=True):
     """See `rows.numpy.forward`."""
     y = np.empty_like(x) if out is None else out
-    if plain._working(x) != x.dtype:
+    if x.dtype not in LEAST:
         return _in_slabs(forward, (x,), y, eps, (scale, shift), centre)
     lines = _lines(x, scale, shift)
     if lines is None:
@@ -328,7 +328,7 @@ def forward(x, eps, scale=None, shift=None, out=None, *, centre=True):
 def backward(dy, x, eps, scale, *, centre=True):
     """See `rows.numpy.backward`."""
     dx = np.empty_like(x)
-    if not plain._working(x, dy) == x.dtype == dy.dtype:
+    if x.dtype not in LEAST or dy.dtype != x.dtype:
         return _in_slabs(backward, (dy, x), dx, eps, (scale,), centre)
     lines = _lines(x, scale, None)
     kind, order, shape = _memory(x, scale.shape[1])
