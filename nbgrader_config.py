@@ -61,7 +61,6 @@ c.Autograde.autograde_preprocessors = [
     LimitOutput,
     SaveAutoGrades,
     AssignLatePenalties,
-    CheckCellMetadata,
 ]
 
 # What being late costs; see instnorm_judge/lateness.py. It is worked out anew on every run.

@@ -32,6 +32,7 @@ from . import exports
 def roster(options):
     from . import roster
     from .course import Course
+    from .hand_ins import shown, unfit
 
     try:
         students = roster.read(options.file.read_bytes())
@@ -39,9 +40,14 @@ def roster(options):
         raise SystemExit(f"There is no file {options.file}.") from None
     except ValueError as problem:
         raise SystemExit(f"{options.file} was not imported: {problem}.") from None
+    without = [
+        f"{shown(each['id'])}: {trouble}" for each in students if (trouble := unfit(each["id"]))
+    ]
+    students = [each for each in students if not unfit(each["id"])]
     with Course.here().gradebook() as gradebook:
         roster.enter(gradebook, students)
     print(f"{len(students)} students are in the gradebook, or up to date there.")
+    return _tell(without, "Not entered; give them another id:")
 
 
 def collect(options):
@@ -99,7 +105,7 @@ def _ready_to_grade(options):
         preload = ["instnorm_judge.one_submission", "instnorm_judge.feedback"]
         multiprocessing.set_forkserver_preload(preload)
         multiprocessing.forkserver.ensure_running()
-    from . import sandbox
+    from . import cgroups, sandbox
     from .course import Course
     from .execute import Execute
     from .workers import on_dask, on_this_machine
@@ -110,6 +116,8 @@ def _ready_to_grade(options):
     # The workers of a cluster check this themselves. Here it is checked once for all submissions.
     if not options.scheduler and not Execute(config=course.config).unsandboxed:
         sandbox.require()
+        if note := cgroups.note():
+            print(note, file=sys.stderr)
     return course, (
         on_dask(options.scheduler) if options.scheduler else on_this_machine(options.workers)
     )
@@ -124,7 +132,8 @@ def report(options):
     date = datetime.now().astimezone().strftime("Made on %Y-%m-%d at %H:%M")
     found = _results(options)
     _write(options, f"{options.assignment}.html", class_report.render(found, date=date).encode())
-    return _tell(found.ungraded, "Without a mark yet, and left out of all numbers:")
+    without = _tell(found.ungraded, "Without a mark yet, and left out of all numbers:")
+    return _tell(found.unused, "Handed in, and not used:") or without
 
 
 def export(options):
@@ -134,6 +143,7 @@ def export(options):
         raise SystemExit("\nGrade them, or leave their marks blank with --blank.")
     content = exports.FORMATS[options.format](found)
     _write(options, f"{options.assignment}-{options.format}.csv", content)
+    return _tell(found.unused, "Handed in, and not used:")
 
 
 def feedback(options):

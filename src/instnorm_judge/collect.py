@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 
-from .hand_ins import MAX_FILE, STAMP, same, shown
+from .hand_ins import MAX_FILE, STAMP, same, shown, unfit
 from .ledger import write
 
 CANVAS = re.compile(r"(?P<name>[^_]+)_(?:LATE_)?(?P<user>\d+)_(?P<attachment>\d+)_(?P<file>.+)")
@@ -49,6 +49,8 @@ def collect(course, assignment, source, students):
             student, inside, original = people.owner(path)
             if student is None:
                 done.left_over.append(f"{shown(path)}: {inside}")
+            elif trouble := unfit(student):
+                done.left_over.append(f"{shown(path)}: {trouble}")
             elif archive.size(path) > MAX_FILE:
                 done.left_over.append(f"{shown(path)}: larger than {MAX_FILE // 2**20} MiB")
             else:

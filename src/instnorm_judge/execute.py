@@ -19,7 +19,7 @@ from traitlets import Bool, Integer, default
 
 from instnorm_checks import EXERCISES
 
-from . import inert, remote, sandbox, trusted
+from . import cgroups, inert, remote, sandbox, trusted
 from .hand_ins import Chooser
 from .inside import wire
 from .processes import Contention, Turns, short_of_memory
@@ -55,6 +55,9 @@ class Execute(preprocessors.Execute):
     ).tag(config=True)
     max_output = Integer(500_000, help="characters of output kept of one cell").tag(config=True)
     all_output = Integer(2_000_000, help="characters of output kept of a notebook").tag(config=True)
+    memory = Integer(sandbox.MEMORY, help="bytes for all processes of a submission together").tag(
+        config=True
+    )
     total = Integer(600, help="seconds for a notebook; `timeout` is for each cell").tag(config=True)
     attempts = Integer(3, help="how often, where the machine is to blame").tag(config=True)
 
@@ -101,6 +104,7 @@ class Execute(preprocessors.Execute):
         self.km = SandboxManager(
             config=self.config,
             confined=not self.unsandboxed,
+            memory=self.memory,
             modules=_imported(self.nb),
             public_cases=_public_cases(self.nb),
         )
@@ -124,14 +128,25 @@ class Execute(preprocessors.Execute):
 
         Raises Retry if that is not the student's doing.
         """
-        fate = self.km.provisioner.fate()
+        fate = self._fate(hung_up=reason == remote.HUNG_UP)
         remote.run_sync(self.km.shutdown_kernel)(now=True)
         if fate is Fate.FROM_OUTSIDE:
             raise Retry("The Python process was killed from outside.")
         if fate is Fate.TIME and self.contention and not self.alone:
             raise Retry("This machine was too busy.")
-        self.lost = ENDED.get(fate, reason).format(sandbox.MEMORY // 2**30)
+        self.lost = ENDED.get(fate, reason).format(f"{self.memory / 2**30:g}")
         self.log.warning(self.lost)
+
+    def _fate(self, hung_up):
+        """What has become of the kernel. Raises Retry if this machine may have hung up."""
+        fate, until = self.km.provisioner.fate(), time.monotonic() + GRACE
+        # Of a kernel that is killed, the connections end a moment before it does.
+        while hung_up and fate is Fate.ALIVE and time.monotonic() < until:
+            if short_of_memory():
+                raise Retry("This machine had no memory left.")
+            time.sleep(0.1)
+            fate = self.km.provisioner.fate()
+        return fate
 
     # --- Cells ------------------------------------------------------------------------------------
 
@@ -170,6 +185,9 @@ class Execute(preprocessors.Execute):
         except DeadKernelError:
             self._lose(cell, "The Python process ended while this cell was running.")
         except CellTimeoutError:
+            if self.kc.hung_up:
+                self._lose(cell, remote.HUNG_UP)
+                return cell, resources
             if self.retry:
                 raise Retry(self.retry) from None
             if not self.silent or remote.run_sync(remote.answers)(self.kc, GRACE):
@@ -273,6 +291,8 @@ class Exporter(Chooser):
         super().__init__(**kwargs)
         if not Execute(parent=self).unsandboxed:
             sandbox.require()
+            if self.notes is None and (note := cgroups.note()):  # the judge has said so before
+                self.log.info(note)
 
 
 def _not_run(nb, reason):

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from nbgrader.api import Gradebook
 from traitlets import Any
 
-from . import rebuild
+from . import inert, rebuild
 from .rebuild import MAX_FILE, Unreadable
 
 STAMP = "timestamp.txt"  # nbgrader's: when it was handed in
@@ -380,8 +380,20 @@ def find(submitted, assignment, known, roster, only=None):
             student = student_of(folder.name, roster) or unicodedata.normalize("NFC", folder.name)
             found = files_below(folder, lambda name: same(name) in elsewhere)
             files.setdefault(student, []).extend(found)
-    submissions = (submission(who, assignment, theirs, known) for who, theirs in files.items())
-    return HandIns([each for each in submissions if each is not None], unused)
+    submissions = []
+    for who, theirs in files.items():
+        found = submission(who, assignment, theirs, known)
+        if found is not None and (trouble := unfit(who)):
+            unused.append(f"{shown(who)}: handed in, and can't be graded: {trouble}")
+        elif found is not None:
+            submissions.append(found)
+    return HandIns(submissions, unused)
+
+
+def unfit(student):
+    """Why nobody of that name is graded, in words; "" for all others."""
+    trouble = inert.trouble_with_name(student)
+    return f"nbgrader's pages would take the name for markup ({trouble})" if trouble else ""
 
 
 # --- Plain nbgrader -------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from . import feedback
 from .collect import original_names
+from .hand_ins import shown, unfit
 from .ledger import write
 from .workers import ignore_ctrl_c
 
@@ -84,8 +85,15 @@ def write_pages(course, gradebook, assignment):
         begun = {
             entry.student_id: pages.begin(course, entry)
             for entry in gradebook.assignment_submissions(assignment)
+            if not unfit(entry.student_id)
         }
-    return sum(begun.values()), [who for who, count in begun.items() if not count]
+    without = [who for who, count in begun.items() if not count]
+    without += [
+        f"{shown(entry.student_id)}: {trouble}"
+        for entry in gradebook.assignment_submissions(assignment)
+        if (trouble := unfit(entry.student_id))
+    ]
+    return sum(begun.values()), without
 
 
 def archive(course, assignment, platform):
@@ -99,6 +107,8 @@ def archive(course, assignment, platform):
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
         for folder in sorted(course.root("feedback").glob("*")):
             student = folder.name
+            if unfit(student):  # such pages are not ours
+                continue
             pages = sorted(course.folder("feedback", student, assignment).glob("*.html"))
             if pages and platform != "plain" and student not in called:
                 missing.append(student)

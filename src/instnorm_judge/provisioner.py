@@ -23,9 +23,9 @@ from jupyter_client import AsyncKernelClient, AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import KernelProvisionerBase, KernelProvisionerFactory
 from jupyter_client.session import Session
-from traitlets import Bool, Dict, DottedObjectName, Set, Type, default
+from traitlets import Bool, Dict, DottedObjectName, Integer, Set, Type, default
 
-from . import sandbox
+from . import cgroups, sandbox
 from .inside import wire
 from .processes import Watch
 from .zygote import UNKNOWN, zygote
@@ -56,6 +56,7 @@ class SandboxProvisioner(KernelProvisionerBase):
     process = None
     pid = kernel = None  # of the kernel: its number, and a descriptor, which stays its own
     watch = None
+    group = None  # of cgroups, where there are any
 
     @property
     def has_process(self):
@@ -72,7 +73,8 @@ class SandboxProvisioner(KernelProvisionerBase):
         if manager.confined:
             self.process = manager.zygote.start(manager.folder)
             self.pid, self.kernel = self.process.pid, self.process.descriptor
-            self.watch = Watch(self.pid, self.kernel, sandbox.MEMORY, sandbox.SOCKETS)
+            self.group = cgroups.group(self.pid, manager.memory)
+            self.watch = Watch(self.pid, self.kernel, manager.memory, sandbox.SOCKETS)
         else:
             self.process = _start(sandbox.unconfined_command(manager.folder))
             self.pid = self.process.pid
@@ -96,6 +98,8 @@ class SandboxProvisioner(KernelProvisionerBase):
         code = self.process.poll() if self.process else None
         if code is None:
             return Fate.ALIVE
+        if self.group is not None and self.group.out_of_memory:
+            return Fate.MEMORY
         # Within its walls a kernel can't be killed: it is the first process there.
         if code in (-signal.SIGKILL, UNKNOWN):
             limit = sandbox.LIMITS["RLIMIT_CPU"]
@@ -121,6 +125,9 @@ class SandboxProvisioner(KernelProvisionerBase):
         if self.watch is not None:
             self.watch.stop()
             self.watch = None
+        if self.group is not None:
+            self.group.remove()
+            self.group = None
         if self.kernel is not None:
             os.close(self.kernel)
             self.kernel = None
@@ -154,6 +161,8 @@ class BoundedSession(Session):
 class SandboxClient(AsyncKernelClient):
     """A client that makes the sockets, and that a hostile kernel can't flood."""
 
+    line = None  # hears of the connection on which the kernel sends what it has to say
+
     def _create_connected_socket(self, channel, identity=None):
         kind = {"shell": zmq.DEALER, "iopub": zmq.SUB}[channel]
         socket = self.context.socket(kind)
@@ -166,12 +175,25 @@ class SandboxClient(AsyncKernelClient):
         url = self._make_url(channel)
         socket.bind(url)
         os.chmod(url.removeprefix("ipc://"), 0o666)  # in a folder that only we can enter
+        if channel == "iopub":
+            self.line = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         return socket
+
+    @property
+    def hung_up(self):
+        """Whether that connection is over: by a message too large to be taken, or by its end.
+
+        While the kernel lives, nobody but the code in it can do that.
+        """
+        return self.line is not None and bool(self.line.get(zmq.EVENTS) & zmq.POLLIN)
 
     def start_channels(self, **which):
         super().start_channels(shell=True, iopub=True, stdin=False, hb=False, control=False)
 
     def stop_channels(self):
+        if self.line is not None:
+            self.line = None
+            self.iopub_channel.socket.disable_monitor()
         for channel in (self.shell_channel, self.iopub_channel):
             channel.stop()
 
@@ -212,6 +234,7 @@ class SandboxManager(AsyncKernelManager):
     client_class = DottedObjectName(f"{__name__}.SandboxClient")
     client_factory = Type(SandboxClient)
     confined = Bool(True, help="False: no walls. For work that you trust.").tag(config=True)
+    memory = Integer(sandbox.MEMORY, help="bytes for all processes of a kernel together")
     modules = Set(help="what the notebook imports, as far as it takes long")
     public_cases = Dict(help="what the stub's public_case hands out: exercise -> aspect -> cases")
 
@@ -242,6 +265,10 @@ class SandboxManager(AsyncKernelManager):
 
     def _connect_control_socket(self):
         """None: there is no polite way to end a kernel in the sandbox."""
+
+    async def _async_wait(self, pollinterval=0.005):
+        """Every 0.1 s is too seldom where a kernel is ended for each submission."""
+        await super()._async_wait(pollinterval)
 
     async def _async_cleanup_resources(self, restart=False):
         await super()._async_cleanup_resources(restart)

@@ -14,7 +14,8 @@ import re
 from pathlib import Path
 
 from nbconvert.exporters import NotebookExporter
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_raw_cell
+from nbformat import from_dict
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader import preprocessors
 from nbgrader.api import Gradebook
 from nbgrader.nbgraderformat.v3 import MetadataValidatorV3
@@ -131,12 +132,10 @@ def decoded(content):
 
 def _plain(cell, name):
     """A new cell with the type and the source of another, and its nbgrader metadata and tags."""
-    make = {"code": new_code_cell, "markdown": new_markdown_cell}.get(
-        cell["cell_type"], new_raw_cell
-    )
+    kind = cell["cell_type"] if cell["cell_type"] in ("code", "markdown") else "raw"
     source = cell.get("source", "")
     source = "".join(source) if isinstance(source, list) else source
-    if make is not new_code_cell and len(source) > MAX_TEXT:
+    if kind != "code" and len(source) > MAX_TEXT:
         source = f"{source[:MAX_TEXT]}\n\n(The rest was left out.)"
     source = source.encode("utf-8", "replace").decode("utf-8")  # lone surrogates can't be written
     metadata = cell.get("metadata")
@@ -149,7 +148,10 @@ def _plain(cell, name):
         },
         "tags": ["dropped"] if metadata.get("tags") else [],
     }
-    return make(source, id=name, metadata=said)
+    made = {"cell_type": kind, "id": name, "metadata": said, "source": source}
+    if kind == "code":
+        made |= {"execution_count": None, "outputs": []}
+    return from_dict(made)  # nbformat's own functions check each cell, for a millisecond each
 
 
 class Rebuild(preprocessors.NbGraderPreprocessor):

@@ -21,11 +21,15 @@ from instnorm_checks.engine.calling import Proxy
 
 from .inside import wire
 from .processes import Contention, short_of_memory
-from .provisioner import Fate
+from .provisioner import MAX_PART, Fate
 
 # Of an OSError: no memory, no files, no room, no process to be had.
 LACKS = {errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN}
 DEAF = "The kernel takes no messages any more."
+HUNG_UP = (
+    "Your code ended the connection on which it is heard, or sent a message that is larger than "
+    f"{MAX_PART // 2**20} MiB."
+)
 GRACE = 2  # seconds for a kernel to answer after it has been interrupted
 MAX_IDLE_MESSAGES = 10_000  # that one call may bring and that are not the answer
 
@@ -142,6 +146,8 @@ class Notebook:
             except Empty:
                 if not await self.manager.is_alive():
                     self._dead("The Python process ended while a function was called.")
+                if self.client.hung_up:
+                    self._dead(HUNG_UP)
             except Exception as error:
                 if is_of_the_machine(error):
                     raise

@@ -50,6 +50,7 @@ class Results:
     assignment: str
     exercises: dict[str, float]  # grade id -> the most points that it can give, in order
     submissions: tuple[StudentResult, ...]  # of every student in the gradebook, by student
+    unused: tuple[str, ...] = ()  # what was handed in and is nobody's, in words
 
     @property
     def max_score(self):
@@ -97,7 +98,8 @@ def results(course, assignment):
         entries = {
             entry.student_id: entry for entry in gradebook.assignment_submissions(assignment)
         }
-        waiting = _waiting(course, assignment, gradebook, entries)
+        found = courses.handed_in(course, gradebook, assignment)
+        waiting = _waiting(course, assignment, found.submissions, entries)
         roster = courses.on_the_roster(gradebook)
         students = {each.id: each for each in gradebook.students}
         submissions = []
@@ -114,10 +116,11 @@ def results(course, assignment):
                     ("is not in the roster",) if outside else (),
                 )
             )
-    return Results(assignment, _in_the_order_of_the_book(exercises), tuple(submissions))
+    ordered = _in_the_order_of_the_book(exercises)
+    return Results(assignment, ordered, tuple(submissions), tuple(found.unused))
 
 
-def _waiting(course, assignment, gradebook, entries):
+def _waiting(course, assignment, submissions, entries):
     """Student -> why there is no mark for what was handed in."""
     waiting = {}
     for who, entry in entries.items():
@@ -125,7 +128,7 @@ def _waiting(course, assignment, gradebook, entries):
         names = [m.name for m in marks if m.needs_manual_grade and m.manual_score is None]
         if names:
             waiting[who] = f"to be graded by hand: {', '.join(names)}"
-    for each in courses.handed_in(course, gradebook, assignment).submissions:
+    for each in submissions:
         before = note_of(course, each.student, assignment).get("submission")
         if each.student not in entries:
             waiting[each.student] = "handed in, and not graded yet"

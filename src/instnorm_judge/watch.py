@@ -35,10 +35,14 @@ def watch(course, assignment, workers, rules=Rules(), *, say=print, going=lambda
     with course.gradebook() as gradebook:
         ledger = Ledger(course, assignment, gradebook, cases=rules.cases)
         folder, attempts = _Folder(course.root("submitted")), _Attempts(course, assignment, rules)
-        in_hand = {}
+        in_hand, told = {}, set()
         with workers(plan(course, ledger)) as team, handing_back.Pages(1) as pages:
             while going():
                 found = courses.handed_in(course, gradebook, assignment, folder.changed())
+                for each in found.unused:
+                    if each not in told:
+                        told.add(each)
+                        say(each)
                 for each in found.submissions:
                     if each.student in in_hand:
                         folder.look_again(each.student)

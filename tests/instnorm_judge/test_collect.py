@@ -6,6 +6,7 @@ import zipfile
 from types import SimpleNamespace
 
 import pytest
+from attacks.showing import FOLDERS
 from mangled import zipped
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
@@ -124,6 +125,16 @@ def test_without_a_roster_folders_are_students(course, tmp_path):
     done = gather(course, tmp_path, {"eve/x.ipynb": "e", "loose.ipynb": "?"}, students=[])
     assert submitted(course) == {f"eve/{NAME}/x.ipynb": "e"}
     assert done.left_over == ["loose.ipynb: no student is called so"]
+
+
+def test_a_name_that_is_markup_gets_no_folder(course, tmp_path):
+    known = [SimpleNamespace(**{**ADA, "id": name}, lms_user_id=None) for name in FOLDERS]
+    for students in ([], known):
+        files = {f"{name.replace('/', '')}/x.ipynb": "x" for name in FOLDERS}
+        done = gather(course, tmp_path, files, students=students)
+        assert submitted(course) == {}
+        assert len(done.left_over) == len(FOLDERS)
+    assert "would take the name for markup" in done.left_over[0]
 
 
 def test_what_is_no_archive_is_refused_in_words(course, tmp_path):

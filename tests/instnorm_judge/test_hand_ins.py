@@ -14,6 +14,7 @@ from pathlib import Path
 
 import mangled
 import pytest
+from attacks.showing import FOLDERS
 from mangled import BEYOND_REPAIR, MANGLINGS, NAME, RIGHT
 from nbgrader.api import Gradebook
 from sqlalchemy.exc import SAWarning
@@ -169,6 +170,20 @@ def test_links_are_not_followed(tmp_path):
     assert len(found.unused) == 2
 
 
+def test_who_has_a_name_that_is_markup_is_named_and_not_graded(tmp_path):
+    """Each name on its own; a folder of that name with nothing of the assignment is let alone."""
+    for name in FOLDERS:
+        folder = tmp_path / "submitted" / name / NAME
+        folder.mkdir(parents=True)
+        (folder / f"{NAME}.ipynb").write_bytes(mangled.text(solved()))
+    (tmp_path / "submitted" / "<b>" / "limits").mkdir(parents=True)
+    found = find(tmp_path / "submitted", NAME, KNOWN, list(FOLDERS))
+    assert found.submissions == []
+    assert len(found.unused) == len(FOLDERS)
+    assert all("handed in, and can't be graded: nbgrader's" in each for each in found.unused)
+    assert "\u202e" not in "".join(found.unused), "or the terminal would be written backwards"
+
+
 def test_installations_are_not_tried():
     code = "import x\n%pip install -q instnorm\n!{sys.executable} -m pip install \\\n  y\nz = 5 % 3"
     assert without_installs(code).splitlines() == [
@@ -240,6 +255,7 @@ def scores(course, assignment=NAME):
 
 
 FULL = sum(POINTS.values())
+MARKUP = "<img src=x onerror=HARMED()>"
 
 
 def test_the_ten_rows(tmp_path):
@@ -258,14 +274,17 @@ def test_the_ten_rows(tmp_path):
         "joined": mangled.joined(solved()),
         "pip": mangled.install_first(solved()),
         "pdf": mangled.printed(solved()),
+        MARKUP: {RIGHT: mangled.text(solved())},
     }
     course = new_course(tmp_path / "week 1", handed_in)
     course = course.rename(tmp_path / "week [1]")  # nbgrader itself would find nothing in there
     students = roster_file(tmp_path, nfc, handed_in)
-    assert "11 students" in run(course, "instnorm-judge", "roster", students).stdout
+    imported = run(course, "instnorm-judge", "roster", students)
+    assert "11 students" in imported.stdout
+    assert f"  {MARKUP}: nbgrader's pages would take" in imported.stderr
     result = run(course, "instnorm-judge", "autograde", NAME, "--workers", "2")
     assert scores(course) == {
-        **dict.fromkeys(handed_in.keys() - {nfd, "pdf", "two"}, (FULL, False)),
+        **dict.fromkeys(handed_in.keys() - {nfd, "pdf", "two", MARKUP}, (FULL, False)),
         nfc: (FULL, False),
         "two": (FULL, True),
         "pdf": (0, False),
@@ -275,14 +294,22 @@ def test_the_ten_rows(tmp_path):
     assert "not run while grading: %pip install" in pip
     assert "Retrying" not in pip
     said = [line for line in result.stderr.splitlines() if line.startswith("  ")]
-    assert len(said) == 2
-    assert said[0].startswith("  pdf: Nothing that was handed in is a notebook")
-    assert f"{NAME}/{NAME}.pdf" in said[0]
-    assert said[1].startswith("  two: Several different notebooks were handed in.")
+    assert len(said) == 3
+    assert said[0].startswith(f"  {MARKUP}: handed in, and can't be graded")
+    assert said[1].startswith("  pdf: Nothing that was handed in is a notebook")
+    assert f"{NAME}/{NAME}.pdf" in said[1]
+    assert said[2].startswith("  two: Several different notebooks were handed in.")
     # Said until somebody has done something about it.
     again = run(course, "instnorm-judge", "autograde", NAME)
     assert again.returncode == 1
     assert [line for line in again.stderr.splitlines() if line.startswith("  ")] == said
+    # Nor does that name get onto a page, or into what is imported elsewhere.
+    for command in (("report",), ("export", "--blank")):
+        result = run(course, "instnorm-judge", command[0], NAME, *command[1:])
+        assert result.returncode == 1
+        assert f"  {MARKUP}: handed in, and can't be graded" in result.stderr
+    assert not any("HARMED" in path.read_text() for path in (course / "reports").iterdir())
+    assert not (course / "autograded" / MARKUP).exists()
 
 
 def roster_file(folder, nfc, handed_in):

@@ -148,10 +148,7 @@ def course(tmp_path_factory, students_asked_for):
         ignore=shutil.ignore_patterns("*.ipynb"),
     )
     config = (ROOT / "nbgrader_config.py").read_text(encoding="utf-8")
-    limits = (
-        "\nc.Execute.timeout = 4\nc.Execute.iopub_timeout = 4\n"
-        "from instnorm_judge import sandbox\nsandbox.MEMORY = 2**30\n"
-    )
+    limits = "\nc.Execute.timeout = 4\nc.Execute.iopub_timeout = 4\nc.Execute.memory = 2**30\n"
     (folder / "nbgrader_config.py").write_text(config + limits, encoding="utf-8")
     result = nbgrader(folder, "generate_assignment")
     assert result.returncode == 0, result.stderr

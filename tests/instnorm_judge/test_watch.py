@@ -11,7 +11,17 @@ from types import SimpleNamespace
 import mangled
 import pytest
 from mangled import NAME, RIGHT
-from test_hand_ins import BIN, FULL, SOLUTIONS, needs_a_sandbox, new_course, run, scores, solved
+from test_hand_ins import (
+    BIN,
+    FULL,
+    MARKUP,
+    SOLUTIONS,
+    needs_a_sandbox,
+    new_course,
+    run,
+    scores,
+    solved,
+)
 
 from instnorm_judge.watch import NOTICE, Rules, _Attempts, _Folder
 
@@ -59,6 +69,7 @@ def test_feedback_comes_by_itself_and_a_kill_loses_nothing(course):
         hand_in(course, "ada")
         wait_for(lambda: points_on(first) == f"{FULL:g}")
         others = [hand_in(course, student) for student in ("ben", "cleo")]
+        hand_in(course, MARKUP)
         watching.kill()
     with start(course, "--attempts", "2") as watching:
         wait_for(lambda: all(page.exists() for page in others))
@@ -69,6 +80,8 @@ def test_feedback_comes_by_itself_and_a_kill_loses_nothing(course):
     assert watching.returncode == 130
     assert "Traceback" not in said
     assert "run this again to go on" in said
+    assert said.count(f"{MARKUP}: handed in, and can't be graded") == 1
+    assert not (course / "feedback" / MARKUP).exists()
     assert scores(course) == dict.fromkeys(("ada", "ben", "cleo"), (FULL, False))
     assert "all 2 attempts have been used" in (first.parent / NOTICE).read_text()
 

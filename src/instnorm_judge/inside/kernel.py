@@ -11,11 +11,26 @@ From the first cell on, student code can patch, bypass and falsify everything he
 takes that into account.
 """
 
+import contextlib
 import json
 import os
 import sys
 
 STREAM_LIMIT = 200_000  # characters of each cell, on stdout and stderr each
+# What IPython and ipykernel import only when a kernel starts, or shows something.
+IMPORTED_LATE = (
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.logger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "encodings.idna",
+    "encodings.latin_1",
+    "faulthandler",
+    "pydoc",
+    "tornado.platform.asyncio",
+    "tornado.queues",
+)
 
 
 def give_up_rights(limits, uid):
@@ -43,10 +58,36 @@ def main(arguments):
     os.chdir(arguments["home"])
     # The stub in front of anything of the same name, then what the notebooks may use.
     sys.path[:0] = [os.path.dirname(os.path.abspath(__file__)), *arguments["paths"]]
+    prepare()
     serve(arguments["folder"])
 
 
+def prepare():
+    """Do once what takes long the first time, and is the same for every kernel."""
+    import importlib
+    import types
+
+    # Nobody debugs here, and to import what that takes is half of a kernel's start.
+    debugger = types.ModuleType("ipykernel.debugger")
+    debugger._is_debugpy_available, debugger.Debugger = False, type("Debugger", (), {})
+    sys.modules[debugger.__name__] = debugger
+    for name in ("ipykernel.kernelapp", "ipykernel.ipkernel", "numpy.random", "wire"):
+        importlib.import_module(name)
+    for name in IMPORTED_LATE:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    # A first error: its lines are read, taken apart and coloured by what has to be made first.
+    from IPython.core.ultratb import AutoFormattedTB
+
+    try:
+        raise ValueError
+    except ValueError:
+        AutoFormattedTB(mode="Context", theme_name="linux").structured_traceback(*sys.exc_info())
+
+
 def serve(folder):
+    import threading
+
     import ipykernel.iostream
     import ipykernel.kernelapp
     import zmq
@@ -57,8 +98,16 @@ def serve(folder):
         """Stops at a limit, and says so; the trusted side would cut the text silently."""
 
         cell = spent = None
+        waits = False  # whether there is something to send
+
+        def flush(self):
+            # The kernel calls this for every message, and it takes two turns of another thread.
+            if self.waits:
+                self.waits = False
+                super().flush()
 
         def write(self, string):
+            self.waits = True
             cell = getattr(self, "parent_header", {}).get("msg_id")
             if cell != self.cell:
                 self.cell, self.spent = cell, 0
@@ -94,8 +143,20 @@ def serve(folder):
 
     ipykernel.kernelapp.IOPubThread = Pipe
 
+    class NoThread:
+        """In place of one that hands messages on, which takes as long as to answer them."""
+
+        parent_thread = threading.current_thread()
+
+        def __bool__(self):
+            return False
+
     class Kernel(IPythonKernel):
         """Sends no "busy" and "idle" with each call: that would take a third of the time."""
+
+        # One message after the other, in this thread.
+        _supports_kernel_subshells = False
+        shell_channel_thread = NoThread()
 
         def _publish_status(self, status, channel, parent=None):
             about = parent or self.get_parent(channel)
@@ -114,6 +175,7 @@ def serve(folder):
 
         def init_sockets(self):
             super().init_sockets()
+            self.shell_channel_thread = NoThread()
             self.shell_socket.connect(f"ipc://{self.ip}-{self.shell_port}")
 
         def init_iopub(self, context):
@@ -126,6 +188,7 @@ def serve(folder):
         def write_connection_file(self, **kwargs):
             """Written by the other side."""
 
+    os.environ["INSTNORM_PUBLIC_CASES"] = os.path.join(folder, "public-cases.json")
     app = App.instance(
         kernel_class=Kernel,
         connection_file=os.path.join(folder, "connection.json"),

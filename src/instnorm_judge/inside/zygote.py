@@ -36,7 +36,8 @@ def main(arguments):
         fork_behind_walls(kernel, arguments, lambda: print("inside", flush=True))
         os.wait()
         return
-    for name in ("ipykernel.kernelapp", "numpy", "wire", *arguments["modules"]):
+    kernel.prepare()
+    for name in arguments["modules"]:
         importlib.import_module(name)
     gc.freeze()  # so that a kernel's collector need not copy what it shares with the others
     channel = socket.socket(fileno=arguments["channel"])
@@ -57,7 +58,6 @@ def fork_kernel(kernel, channel, arguments):
 
     def serve():
         channel.close()
-        os.environ["INSTNORM_PUBLIC_CASES"] = os.path.join(arguments["folder"], "public-cases.json")
         kernel.serve(arguments["folder"])
 
     try:

@@ -1,6 +1,6 @@
 """Code that tries to stop the grading, to use up the machine, to get out, or to leave something."""
 
-from . import NO_GAIN, Attack, everywhere
+from . import Attack, everywhere
 
 ENDED = "The Python process ended"
 TOO_LARGE = "GiB of memory"
@@ -193,7 +193,7 @@ ATTACKS = {
         "kernel = get_ipython().kernel\n"
         "kernel.session.send(kernel.iopub_socket, 'stream',\n"
         "    {'name': 'stdout', 'text': 'z' * 100_000_000}, parent=kernel.get_parent())",
-        says=f"{NO_GAIN}|A message got lost",
+        says="sent a message that is larger than",
     ),
     "chatty-call": Attack(
         answers=everywhere(
