@@ -47,7 +47,7 @@ RESULTS = Path(__file__).parent / "results" / "judge.json"
 
 ASSIGNMENT = "the-algorithm"
 CASES = "20160727"  # the seed of the hidden cases
-BAR = 3.0  # times the throughput of stock nbgrader
+BAR = 5.0  # times the throughput of stock nbgrader
 BIN = Path(sys.executable).parent
 
 STOCK = f"""\
@@ -199,9 +199,31 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--part",
+        choices=("class", "assignments"),
+        help="only the class, or only the seconds of a worker; the rest of the file stays",
+    )
     options = parser.parse_args()
     sandbox.require()
     warnings.filterwarnings("ignore", category=SAWarning)  # from inside nbgrader's gradebook
+    report = json.loads(options.out.read_text()) if options.part else {}
+    if options.part != "assignments":
+        report |= of_a_class(options)
+    if options.part != "class":
+        report["seconds of a worker"] = {
+            name: occupied(name, options.workers) for name in assignments()
+        }
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    verdict = "meets" if report["met"] else "is below"
+    median = report["times as fast as stock nbgrader"][1]
+    print(f"{median:.2f} times as fast as stock nbgrader: {verdict} the bar of {BAR:g}")
+    print(f"Written to {options.out}")
+
+
+def of_a_class(options):
+    """The report on one class, graded by both in turns."""
     load = round(os.getloadavg()[0], 1)
     seconds = {"ours": [], "stock": []}
     with tempfile.TemporaryDirectory(prefix="judge-bench-") as folder:
@@ -217,7 +239,7 @@ def main():
         writer = writing(course)
     ratios = [stock / ours for stock, ours in zip(seconds["stock"], seconds["ours"], strict=True)]
     median = statistics.median(ratios)
-    report = {
+    return {
         **surroundings("benchmarks.judge"),
         "load average before": load,
         "assignment": ASSIGNMENT,
@@ -235,13 +257,7 @@ def main():
         "bar": BAR,
         "met": median >= BAR,
         "seconds of the writer": writer,
-        "seconds of a worker": {name: occupied(name, options.workers) for name in assignments()},
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    verdict = "meets" if report["met"] else "is below"
-    print(f"{median:.2f} times as fast as stock nbgrader: {verdict} the bar of {BAR:g}")
-    print(f"Written to {options.out}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ In nbgrader_config.py:
 """
 
 import math
+import re
 from datetime import timedelta
 
 from nbgrader import preprocessors
@@ -49,12 +50,8 @@ class AssignLatePenalties(preprocessors.AssignLatePenalties):
         return nb, resources
 
     def assign(self, submission):
-        """Set the extension and the penalties of a submission in the gradebook."""
-        self.init_plugin()
-        extensions = getattr(self.plugin_inst, "extensions", {}).get(submission.assignment.name, {})
-        if submission.student_id in extensions:
-            submission.extension = timedelta(days=extensions[submission.student_id])
-        late = submission.total_seconds_late
+        """Set the penalties of a submission in the gradebook."""
+        late = self.seconds_late(submission)
         for notebook in submission.notebooks:
             penalty = late > 0 and self.plugin_inst.late_submission_penalty(
                 submission.student_id, notebook.score, late
@@ -63,10 +60,23 @@ class AssignLatePenalties(preprocessors.AssignLatePenalties):
             if notebook.late_submission_penalty != penalty:
                 notebook.late_submission_penalty = penalty
 
+    def seconds_late(self, submission):
+        """After the due date, or after that of an extension in the settings.
+
+        That is not written into the gradebook: when it is taken back, nothing is left of it.
+        """
+        self.init_plugin()
+        extensions = getattr(self.plugin_inst, "extensions", {}).get(submission.assignment.name, {})
+        days, due = extensions.get(submission.student_id), submission.assignment.duedate
+        if days is None or due is None or submission.timestamp is None:
+            return submission.total_seconds_late
+        return max(0.0, (submission.timestamp - due - timedelta(days=days)).total_seconds())
+
 
 def time_of(text):
     """The time in a timestamp.txt, without a zone, in UTC; None if it is no time."""
     try:
-        return parse_utc(text)
+        # "18:00 +01:00" would be read as 18:00 UTC: an offset is one only without the space.
+        return parse_utc(re.sub(r"\s+(?=[+-]\d\d:?\d\d$)", "", text.strip()))
     except Exception:  # whatever dateutil makes of nonsense
         return None

@@ -175,8 +175,6 @@ class SandboxClient(AsyncKernelClient):
         url = self._make_url(channel)
         socket.bind(url)
         os.chmod(url.removeprefix("ipc://"), 0o666)  # in a folder that only we can enter
-        if channel == "iopub":
-            self.line = socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
         return socket
 
     @property
@@ -189,11 +187,13 @@ class SandboxClient(AsyncKernelClient):
 
     def start_channels(self, **which):
         super().start_channels(shell=True, iopub=True, stdin=False, hb=False, control=False)
+        self.line = self.iopub_channel.socket.get_monitor_socket(zmq.EVENT_DISCONNECTED)
 
     def stop_channels(self):
         if self.line is not None:
-            self.line = None
             self.iopub_channel.socket.disable_monitor()
+            self.line.close(0)
+            self.line = None
         for channel in (self.shell_channel, self.iopub_channel):
             channel.stop()
 

@@ -12,6 +12,7 @@ from instnorm_checks import EXERCISES, MIME
 
 from . import course as courses
 from .hand_ins import shown
+from .lateness import AssignLatePenalties
 from .ledger import content_of, note_of
 from .rebuild import FLAGS, REMARKS
 
@@ -102,6 +103,7 @@ def results(course, assignment):
         waiting = _waiting(course, assignment, found.submissions, entries)
         roster = courses.on_the_roster(gradebook)
         students = {each.id: each for each in gradebook.students}
+        penalties = AssignLatePenalties(config=course.config)
         submissions = []
         for who in sorted({*students, *waiting}):
             outside = roster is not None and who not in roster
@@ -110,6 +112,7 @@ def results(course, assignment):
                     who,
                     students.get(who),
                     entries.get(who),
+                    penalties.seconds_late(entries[who]) if who in entries else 0.0,
                     course.folder("autograded", who, assignment),
                     stubs,
                     waiting.get(who, ""),
@@ -142,7 +145,7 @@ def _in_the_order_of_the_book(exercises):
     return {name: exercises[name] for name in [*known, *sorted(set(exercises) - set(known))]}
 
 
-def _submission(who, student, entry, folder, stubs, ungraded, flags):
+def _submission(who, student, entry, late, folder, stubs, ungraded, flags):
     about = {
         "student": who,
         "first_name": getattr(student, "first_name", None) or "",
@@ -162,7 +165,7 @@ def _submission(who, student, entry, folder, stubs, ungraded, flags):
         score=None if ungraded else max(0.0, entry.score - entry.late_submission_penalty),
         points={grade.name: grade.score for grade in grades},
         to_grade_by_hand=tuple(grade.name for grade in grades if grade.needs_manual_grade),
-        seconds_late=entry.total_seconds_late,
+        seconds_late=late,
         misconceptions=notes.misconceptions,
         flags=tuple(notes.flags),
         reasons={
