@@ -15,7 +15,7 @@ SOURCES = $(shell find src/instnorm src/instnorm_lab -name '*.py' -o -name '*.cu
 DATA = $(filter-out %/__pycache__,$(wildcard book/data/*)) $(wildcard benchmarks/results/*.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help install book python editor pdf links serve test gate proof stale lint drift exercises exercises-report bench bench-gpu bench-judge bench-class bench-watch pages lock clean
+.PHONY: help install book python editor pdf links serve test gate proof stale lint drift exercises exercises-report bench bench-gpu bench-judge bench-graders bench-class bench-watch pages lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,6 +112,9 @@ bench-judge: $(INSTALLED)  ## grading a class, in the sandbox, against stock nbg
 
 bench-watch: $(INSTALLED)  ## from hand-in to feedback, while a class hands in
 	$(BIN)/python -m benchmarks.watch
+
+bench-graders: $(INSTALLED)  ## wrong answers, right ones and attacks, through three graders; fetches Otter
+	$(BIN)/python -m benchmarks.graders
 
 bench-class: $(INSTALLED)  ## grading a class of a thousand while workers are killed
 	$(BIN)/python -m benchmarks.large_class
