@@ -177,7 +177,7 @@ def answered(solved, sources):
     return notebook
 
 
-# --- The graders: points by student and exercise, and what was said by student ---------------------
+# --- The graders: points by student and exercise, and what was said by student --------------------
 
 
 def by_nbgrader(course, command, *arguments):

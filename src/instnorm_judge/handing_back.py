@@ -14,7 +14,7 @@ from . import feedback
 from .collect import original_names
 from .hand_ins import shown, unfit
 from .ledger import write
-from .workers import ignore_ctrl_c
+from .workers import follow_whoever_started_this
 
 MOODLE = re.compile(r".+_\d+_assignsubmission_[a-z]+")
 
@@ -27,7 +27,7 @@ class Pages:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["instnorm_judge.one_submission", "instnorm_judge.feedback"])
         self.processes = ProcessPoolExecutor(
-            workers or os.cpu_count(), mp_context=context, initializer=ignore_ctrl_c
+            workers or os.cpu_count(), mp_context=context, initializer=follow_whoever_started_this
         )
         self.begun = []  # (path, future)
 

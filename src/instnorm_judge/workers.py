@@ -10,6 +10,7 @@ import multiprocessing.connection
 import os
 import signal
 import tempfile
+import threading
 import time
 from collections import deque
 
@@ -165,18 +166,26 @@ class _Process:
 def _work(plan, folder, connection):
     """A worker's life. What it leaves behind is in `folder`, which somebody else removes."""
     tempfile.tempdir = folder
-    ignore_ctrl_c()
+    follow_whoever_started_this()
     with contextlib.suppress(EOFError, OSError):
         while (submission := connection.recv()) is not None:
             connection.send(grade(plan, submission))
 
 
-def ignore_ctrl_c():
-    """It reaches all processes of a terminal; whoever started this one ends it.
+def follow_whoever_started_this():
+    """End when that process ends, and not by Ctrl-C, which reaches all processes of a terminal.
 
     A handler, since what is ignored stays ignored in the processes that this one starts.
     """
     signal.signal(signal.SIGINT, lambda *_: None)
+    parent = multiprocessing.parent_process()
+
+    def follow():
+        parent.join()
+        os._exit(1)
+
+    # Who waits for the next task at a queue would wait for ever.
+    threading.Thread(target=follow, daemon=True).start()
 
 
 # --- A cluster ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import mangled
@@ -23,6 +24,7 @@ from test_hand_ins import (
     solved,
 )
 
+from instnorm_judge.processes import process_tree
 from instnorm_judge.watch import NOTICE, Rules, _Attempts, _Folder
 
 
@@ -56,6 +58,13 @@ def wait_for(what, seconds=180):
         time.sleep(0.1)
 
 
+def runs(pid):
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def points_on(page):
     return re.search(r"([\d.]+) of [\d.]+ points", page.read_text())[1]
 
@@ -70,7 +79,9 @@ def test_feedback_comes_by_itself_and_a_kill_loses_nothing(course):
         wait_for(lambda: points_on(first) == f"{FULL:g}")
         others = [hand_in(course, student) for student in ("ben", "cleo")]
         hand_in(course, MARKUP)
+        started = process_tree(watching.pid)
         watching.kill()
+    wait_for(lambda: not any(map(runs, started)))
     with start(course, "--attempts", "2") as watching:
         wait_for(lambda: all(page.exists() for page in others))
         hand_in(course, "ada", {"instance-norm-answer": "instance_norm = 1"})  # one too many
