@@ -61,14 +61,24 @@ FLAT = np.full((1, 1, 2, 3), 7.0)
 BATCH = np.random.default_rng(1).integers(0, 65536, (2, 3, 2, 4)).astype(float)
 
 
+def a_digit(rng):
+    """Of a flat picture: small, and few digits, so that in any precision little remains of it."""
+    return float(rng.integers(8, 32)) / 32
+
+
+def some_level(rng):
+    """A mean, in units of the spread: it shows where it is not subtracted, and costs few digits."""
+    return rng.choice([-1, 1]) * rng.uniform(5, 15)
+
+
 def faint_pictures(rng):
     """Variances within a factor of ten of eps, and a plane with no contrast at all."""
     for _ in range(2):
         eps = 10 ** rng.uniform(-6, -1)
         contrast = np.sqrt(eps * 10 ** rng.uniform(-1, 1))
-        yield {"x": rng.uniform(-1, 1) + contrast * shuffled(rng, some_shape(rng)), "eps": eps}
+        yield {"x": contrast * (some_level(rng) + shuffled(rng, some_shape(rng))), "eps": eps}
     yield {"x": np.sqrt(1e-5) * shuffled(rng, some_shape(rng))}
-    yield {"x": np.full((1, 1, *some_shape(rng)[2:]), rng.uniform(1, 9))}
+    yield {"x": np.full((1, 1, *some_shape(rng)[2:]), a_digit(rng))}
 
 
 # --- With the parameters of the layer, and a gradient from above ---

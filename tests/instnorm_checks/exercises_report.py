@@ -88,12 +88,13 @@ def judge(exercise, right, seed):
     def blank(*arguments):
         raise NotImplementedError
 
-    examined = [
-        (wrong, examine(exercise, wrong.implementation, seed)) for wrong in exercise.misconceptions
-    ]
+    # What is slow costs no points, and is timed in test_pace.py.
+    exercise = exercise.untimed
+    misconceptions = [wrong for wrong in exercise.misconceptions if not wrong.speeds]
+    examined = [(wrong, examine(exercise, wrong.implementation, seed)) for wrong in misconceptions]
     useless, careless = mutants(exercise)
     strict = sum(aspect.points for aspect in exercise.aspects if aspect.strict)
-    wrongs = [wrong.implementation for wrong in exercise.misconceptions]
+    wrongs = [wrong.implementation for wrong in misconceptions]
     ignorant = [f for name, f in useless.items() if name != "knows-the-public-cases"]
     return Line(
         exercise.id,

@@ -6,7 +6,7 @@ import numpy as np
 
 from instnorm.depth import deep_stats
 
-from ..cases import counts, shuffled
+from ..cases import a_digit, counts, shuffled, some_level
 from ..engine.compare import agree
 from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 from ..wrong import beside, fixed_eps, standardise, variance_itself, without_eps
@@ -136,10 +136,10 @@ def faint_stacks(rng):
         channels, m = some_size(rng)
         eps = 10 ** rng.uniform(-6, -1)
         contrast = np.sqrt(eps * 10 ** rng.uniform(-1, 1))
-        yield one_layer(rng, alike(rng, channels, m, rng.uniform(-1, 1), contrast), eps=eps)
+        yield one_layer(rng, alike(rng, channels, m, contrast * some_level(rng), contrast), eps=eps)
     channels, m = some_size(rng)
     yield one_layer(rng, alike(rng, channels, m, 0.0, np.sqrt(1e-5)))
-    yield one_layer(rng, np.full((channels, m), rng.uniform(1, 9)))
+    yield one_layer(rng, np.full((channels, m), a_digit(rng)))
 
 
 def bright_stack(rng):

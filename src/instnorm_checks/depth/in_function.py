@@ -167,7 +167,7 @@ FUNCTION_ASPECTS = (
         "array",
         1,
         "Right values, all in float64.",
-        public=(EVEN_PLANE,),
+        public=(EVEN_PLANE, {**EVEN_PLANE, "x": EVEN_PLANE["x"] / 3}),
         hidden=lambda rng: [forth_and_back(rng, picture(rng, 1, 1)) for _ in range(2)],
         judges=(0, 1, 2, 3),
         strict=True,

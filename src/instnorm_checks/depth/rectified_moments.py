@@ -4,7 +4,7 @@ import numpy as np
 
 from instnorm.depth import rectified_moments
 
-from ..engine.compare import agree
+from ..engine.compare import FAIR, agree
 from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 
 
@@ -112,6 +112,7 @@ MOMENTS_ASPECTS = (
         public=({"mu": np.zeros(2), "sigma": np.array([1.0, 2.0])},),
         hidden=lambda rng: [centred_moments(rng) for _ in range(2)],
         judges=(0, 1),
+        tolerance=FAIR,
     ),
     Aspect(
         "mean",
@@ -119,6 +120,7 @@ MOMENTS_ASPECTS = (
         "The mean of max(0, X).",
         public=(USUAL,),
         hidden=lambda rng: [usual_moments(rng) for _ in range(3)],
+        tolerance=FAIR,
     ),
     Aspect(
         "variance",
@@ -127,6 +129,7 @@ MOMENTS_ASPECTS = (
         public=(USUAL,),
         hidden=lambda rng: [usual_moments(rng) for _ in range(3)],
         judges=(1,),
+        tolerance=FAIR,
     ),
     Aspect(
         "no-spread",
@@ -141,7 +144,10 @@ MOMENTS_ASPECTS = (
         "array",
         1,
         "Right values, in two new float64 arrays; mu and sigma are unchanged.",
-        public=({"mu": np.array([80.0]), "sigma": np.array([2.0])},),
+        public=(
+            {"mu": np.array([80.0]), "sigma": np.array([2.0])},
+            {"mu": np.array([80.1]), "sigma": np.array([2.3])},
+        ),
         hidden=lambda rng: [untouched(rng) for _ in range(2)],
         judges=(0, 1),
         strict=True,

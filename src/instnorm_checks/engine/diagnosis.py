@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 from .calling import Outcome, call, call_ours
-from .compare import agree
+from .compare import agree, has_digits
 from .exercise import Arguments, Aspect, Exercise, Misconception
 from .faults import InternalError, told
 from .pace import speed_of
@@ -160,9 +160,10 @@ def same(aspect, outcome, expected):
     if outcome.failure or expected.failure:
         return bool(outcome.failure and expected.failure) and _counts_as(outcome, expected, aspect)
     for k in aspect.judges:
-        if not agree(outcome.parts[k], expected.parts[k]):
+        part, ours = outcome.parts[k], expected.parts[k]
+        if not agree(part, ours, aspect.tolerance):
             return False
-        if aspect.strict and outcome.parts[k].dtype != expected.parts[k].dtype:
+        if aspect.strict and not (part.dtype == ours.dtype and has_digits(part, ours)):
             return False
     return not aspect.strict or _changed_alike(outcome.changed, expected.changed)
 

@@ -6,6 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
+from .compare import TOLERANCE
+
 # The arguments of one call, by name and in order: arrays, numbers, True and False, and words. The
 # function is called with the values only, by position.
 Arguments = Mapping[str, np.ndarray | float | str]
@@ -38,7 +40,9 @@ class Aspect:
     public: tuple[Arguments, ...]
     hidden: Callable[[np.random.Generator], Sequence[Arguments]]
     judges: tuple[int, ...] = (0,)  # which of the returned arrays are compared
-    strict: bool = False  # also: the reference's dtype, and no argument changed
+    # Also: the reference's dtype and digits, and no argument changed.
+    strict: bool = False
+    tolerance: float = TOLERANCE
     pace: Pace | None = None  # also: right answers are timed, where students check; 0 points
     # Its cases are special ones, which programs treat in a branch of their own. So a pass here says
     # nothing about what is wrong elsewhere.

@@ -1,15 +1,16 @@
 """Wrong answers that any exercise can get, recognised whatever the exercise asks.
 
-All zeros, all NaN, one number everywhere, an argument handed back, the answer to an earlier call:
-the explanation of these has nothing to do with the exercise, and a misconception that happens to
-give the same numbers would be the wrong one.
+All zeros, all NaN, one number everywhere, an argument handed back, the answer to an earlier call,
+single precision: the explanation of these has nothing to do with the exercise, and a misconception
+that happens to give the same numbers would be the wrong one.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from .compare import agree
+from .calling import call_ours
+from .compare import agree, agree_in_single, has_digits, is_single
 from .exercise import Misconception
 
 # Name -> what is said, with `what` for the array and `which` for what it was found to be.
@@ -36,7 +37,15 @@ SAYS = {
         "results from one call to the next, or use a variable of another cell in place of its "
         "arguments?"
     ),
+    "single-precision": (
+        "Your {what} is right, but to single precision: its values are float32 numbers, of some 7 "
+        "digits, where float64 has 16. Somewhere on the way an array of float32 was made: by "
+        "astype or dtype=, or as a PyTorch tensor without dtype=torch.float64."
+    ),
 }
+# By how many times as much as the rounding of the arguments to float32 a result in single precision
+# may differ from the right one.
+ROUNDINGS = 50
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +58,17 @@ class _Call:
 
     @property
     def right(self):
-        return agree(self.part, self.expected)
+        aspect = self.trial.aspect
+        if not agree(self.part, self.expected, aspect.tolerance):
+            return False
+        return not aspect.strict or not self.is_short
+
+    @property
+    def is_short(self):
+        """Whether it is in single precision, where more is wanted."""
+        if self.part.dtype == np.float32:
+            return self.expected.dtype != np.float32
+        return not has_digits(self.part, self.expected)
 
 
 def plain_names(exercise, trials):
@@ -63,8 +82,9 @@ def plain_names(exercise, trials):
             and isinstance(trial.outcome.parts[k], np.ndarray)
         ]
         what = "output" if len(exercise.returns) == 1 else name
-        for kind, which, is_so in _kinds(calls):
-            reached = _explained(exercise, trials, k, calls, is_so)
+        for kind, which, is_so in _kinds(exercise, k, calls):
+            whole = kind == "single-precision"
+            reached = _explained(exercise, trials, k, calls, is_so, whole)
             if reached:
                 says = SAYS[kind].format(what=what, which=which)
                 wrong = Misconception(kind, says, None, reached)
@@ -72,7 +92,7 @@ def plain_names(exercise, trials):
     return found
 
 
-def _kinds(calls):
+def _kinds(exercise, k, calls):
     """(name, which, whether a call is of that kind; None: it can't be told)."""
     yield "all-zeros", "", lambda call: not call.part.any() if call.expected.any() else None
     yield "all-nan", "", lambda call: bool(np.isnan(call.part).all())
@@ -81,6 +101,8 @@ def _kinds(calls):
         if isinstance(value, np.ndarray):
             yield "its-argument", name, lambda call, name=name: _is_argument(call, name)
     yield "an-earlier-answer", "", lambda call: _is_an_earlier_answer(call, calls)
+    if any(agree(call.part, call.expected) and call.is_short for call in calls):
+        yield "single-precision", "", lambda call: _is_single(call, exercise, k)
 
 
 def _is_one_number(call):
@@ -94,6 +116,27 @@ def _is_argument(call, name):
     if np.array_equal(call.expected, value):
         return None
     return call.part.shape == value.shape and np.array_equal(call.part, value, equal_nan=True)
+
+
+def _is_single(call, exercise, k):
+    """None where a right answer holds float32 numbers too."""
+    if not call.is_short and is_single(call.expected):
+        return None
+    if not is_single(call.part) or call.part.shape != call.expected.shape:
+        return False
+    if agree_in_single(call.part, call.expected):
+        return True
+    rounded = {name: _rounded(value) for name, value in call.trial.arguments.items()}
+    trial = call.trial
+    what = f"the reference, in single precision in a case of {trial.aspect.name!r},"
+    ours = call_ours(what, exercise.reference, rounded, exercise.returns, secret=trial.hidden)
+    moved = np.abs(ours.parts[k] - call.expected).max()
+    return bool(np.abs(call.part - call.expected).max() <= ROUNDINGS * moved)
+
+
+def _rounded(value):
+    is_double = isinstance(value, np.ndarray) and value.dtype == np.float64
+    return value.astype(np.float32).astype(np.float64) if is_double else value
 
 
 def _is_an_earlier_answer(call, calls):
@@ -130,10 +173,18 @@ def _unlike(some, others):
     return True
 
 
-def _explained(exercise, trials, k, calls, is_so):
-    """The missed aspects all of whose wrong outcomes are of a kind; none if another call is not."""
+def _explained(exercise, trials, k, calls, is_so, whole):
+    """The missed aspects all of whose wrong outcomes are of a kind; none if another call is not.
+
+    If that makes floats of `whole` numbers, which should have been refused, it explains this too.
+    """
     kinds = {id(call.trial): is_so(call) for call in calls}
     wrong = {id(call.trial) for call in calls if not call.right}
+    if whole:
+        unasked = [t for t in trials if t.expected.failure and not t.outcome.failure]
+        taken = {id(t) for t in unasked if getattr(t.outcome.parts[k], "dtype", "") == np.float32}
+        wrong |= taken
+        kinds |= dict.fromkeys(taken, True)
     if any(so is False for so in kinds.values()):
         return ()
     reached = []

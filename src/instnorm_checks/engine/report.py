@@ -397,8 +397,8 @@ def _wrong_in(exercise, trial):
     for k in trial.aspect.judges:
         name = "output" if len(exercise.returns) == 1 else exercise.returns[k]
         part, expected = trial.outcome.parts[k], trial.expected.parts[k]
-        if not agree(part, expected):
-            return _difference(name, part, expected, trial.hidden)
+        if not agree(part, expected, trial.aspect.tolerance):
+            return _difference(name, part, expected, trial)
     if trial.outcome.changed:
         names = " and ".join(trial.outcome.changed)
         return f"the values are right, but your function changed its argument {names}", None
@@ -406,6 +406,8 @@ def _wrong_in(exercise, trial):
         ", ".join(sorted({str(outcome.parts[k].dtype) for k in trial.aspect.judges}))
         for outcome in (trial.outcome, trial.expected)
     )
+    if theirs == ours:
+        return "the values are right to some 7 digits, where float64 has 16", None
     return f"the values are right, but their dtype is {theirs}, where {ours} is needed", None
 
 
@@ -418,16 +420,16 @@ def _slowness(speed, needed):
     )
 
 
-def _difference(name, part, expected, hidden):
+def _difference(name, part, expected, trial):
     if part.shape != expected.shape:
         return f"your {name} should have shape {expected.shape}, and has {part.shape}", None
-    place = first_disagreement(part, expected)
-    comparison = None if hidden else _side_by_side(part, expected, place)
+    place = first_disagreement(part, expected, trial.aspect.tolerance)
+    comparison = None if trial.hidden else _side_by_side(part, expected, place)
     if not np.isfinite(part).all():
         bad = np.argwhere(~np.isfinite(part))
         count = f"{len(bad)} of {part.size} values, the first at {_index(bad[0])}"
         return f"there is NaN or infinity in your {name} ({count})", comparison
-    if hidden:
+    if trial.hidden:
         return f"your {name} differs from what is right, first at {_index(place)}", None
     theirs, ours = _apart(part[place], expected[place])
     return f"your {name} at {_index(place)} is {theirs}, expected {ours}", comparison

@@ -139,7 +139,7 @@ MERGING_ASPECTS = (
         "array",
         1,
         "Right values, in two new float64 arrays (R,); no argument is changed.",
-        public=(after(ALIKE, TURNED),),
+        public=(after(ALIKE, TURNED), after(ALIKE / 3, TURNED / 3)),
         hidden=lambda rng: [alike(rng, rng.uniform(3, 9)) for _ in range(2)],
         judges=(0, 1),
         strict=True,

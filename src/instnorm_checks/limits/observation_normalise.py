@@ -70,6 +70,7 @@ def observed_pixel_by_pixel(run, arguments):
 
 
 THREE_FOUR_FIVE = np.array([[[3.0, 5.0, 1.0]], [[4.0, 12.0, 2.0]], [[0.0, 0.0, 2.0]]])
+TWO_ROWS = np.concatenate([THREE_FOUR_FIVE, THREE_FOUR_FIVE[::-1, :, ::-1]], axis=1)
 DIM = np.random.default_rng(31)
 
 OBSERVED_ASPECTS = (
@@ -77,28 +78,33 @@ OBSERVED_ASPECTS = (
         "each-pixel",
         2,
         "Each pixel is divided by the root of the sum of its squares, over the pictures.",
-        public=({"images": THREE_FOUR_FIVE}, {"images": 0.1 * THREE_FOUR_FIVE}, pictures(DIM)),
+        public=(
+            {"images": THREE_FOUR_FIVE},
+            {"images": 0.1 * THREE_FOUR_FIVE},
+            {"images": TWO_ROWS},
+            pictures(DIM),
+        ),
         hidden=several,
     ),
     Aspect(
         "faint",
         1,
         "The same for pictures taken in near darkness: nothing is added to the root.",
-        public=({"images": 1e-7 * THREE_FOUR_FIVE},),
+        public=({"images": 1e-7 * TWO_ROWS},),
         hidden=partial(several, level=1e-7),
     ),
     Aspect(
         "black",
         1,
         "A pixel that is black in all pictures stays black.",
-        public=({"images": 0.1 * THREE_FOUR_FIVE * np.array([1.0, 0.0, 1.0])},),
+        public=({"images": 0.1 * TWO_ROWS * np.array([1.0, 0.0, 1.0])},),
         hidden=partial(several, black=2),
     ),
     Aspect(
         "array",
         1,
         "Right values, in a new float64 array of the shape of images, which are unchanged.",
-        public=({"images": 0.1 * THREE_FOUR_FIVE},),
+        public=({"images": 0.1 * TWO_ROWS},),
         hidden=several,
         strict=True,
     ),

@@ -7,7 +7,7 @@ import numpy as np
 from instnorm.norms import instance_norm
 from instnorm.whitening import whiten, whitening_matrix
 
-from ..engine.compare import agree
+from ..engine.compare import DOUBLE, FAIR, agree
 from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 
 
@@ -207,6 +207,7 @@ def method_aspect(method, points, says):
         public=({"x": PAIR, "method": method}, {"x": THREE, "method": method}),
         hidden=partial(by_method, method),
         judges=(0, 1),
+        tolerance=FAIR,
     )
 
 
@@ -241,15 +242,17 @@ WHITEN_ASPECTS = (
         ),
         hidden=lambda rng: list(beside_the_variances(rng)),
         judges=(0, 1),
+        tolerance=FAIR,
     ),
     Aspect(
         "array",
         1,
         "Right values, in two new float64 arrays (C, M) and (C, C); x is unchanged.",
-        public=({"x": PAIR, "method": "in"},),
+        public=({"x": PAIR, "method": "in"}, {"x": PAIR / 7, "method": "in"}),
         hidden=partial(by_method, "in", cases=2),
         judges=(0, 1),
         strict=True,
+        tolerance=DOUBLE,
     ),
 )
 WHITENERS = ("zca", "pca", "cholesky", "zca-cor")

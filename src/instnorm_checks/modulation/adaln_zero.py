@@ -4,6 +4,7 @@ import numpy as np
 
 from instnorm.modulation import ada_layer_norm_zero
 
+from ..cases import a_digit
 from ..engine.compare import agree
 from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 from ..wrong import beside, standardise, variance_itself
@@ -37,6 +38,11 @@ def fixed(var, eps):
 
 def no_eps(var, eps):
     return np.sqrt(var)
+
+
+def told_behind_the_weight(x, scale, shift, gate, weight, eps=EPS):
+    h = (1 + scale[:, None]) * (standardise(x, eps, -1) @ weight) + shift[:, None]
+    return x + gate[:, None] * h
 
 
 def in_place(x, scale, shift, gate, weight, eps=EPS):
@@ -99,7 +105,7 @@ def mixing(rng, x):
 def told(rng):
     x = strong(rng, some_sizes(rng))
     scale, shift = away_from_0(rng, (2, len(x), x.shape[-1]))
-    return plainly(x, scale=scale, shift=shift)
+    return plainly(x, scale=scale, shift=shift, weight=mixing(rng, x))
 
 
 def gated(rng):
@@ -113,7 +119,7 @@ def faint(rng):
         contrast = np.sqrt(eps * 10 ** rng.uniform(-1, 1))
         yield plainly(contrast * alike(rng, some_sizes(rng)), eps=float(eps))
     yield plainly(1e-3 * alike(rng, some_sizes(rng)))
-    yield plainly(np.full(some_sizes(rng), rng.uniform(1, 9)))
+    yield plainly(np.full(some_sizes(rng), a_digit(rng)))
 
 
 def one_gate_moves_one_image(run, arguments):
@@ -165,7 +171,7 @@ ADALN_ZERO = Exercise(
             "array",
             1,
             "Right values, in a new float64 array of x's shape; no argument is changed.",
-            public=(plainly(1e3 * TURNED),),
+            public=(plainly(1e3 * TURNED), plainly(1e4 * TURNED / 7)),
             hidden=lambda rng: [plainly(strong(rng, some_sizes(rng))) for _ in range(2)],
             strict=True,
         ),
@@ -222,7 +228,14 @@ ADALN_ZERO = Exercise(
             "Your branch is h @ weight.T. The numbers of a token are a row, and multiply the "
             "weight from the left.",
             block_by(add=lambda x, gate, h, weight, y: x + gate * (h @ weight.T)),
-            ("gate",),
+            ("told", "gate"),
+        ),
+        Misconception(
+            "told-behind-the-weight",
+            "Your branch multiplies the normed tokens by the weight, and is told scale and shift "
+            "after that. They belong to the norm, in front of the weight.",
+            told_behind_the_weight,
+            ("told",),
         ),
         Misconception(
             "forgets-the-1",

@@ -93,6 +93,7 @@ def styles_do_not_meet(run, arguments):
 
 SMALL = np.array([[[[3.0, 0.0]], [[0.0, 4.0]]], [[[1.0, 2.0]], [[2.0, 0.0]]]])  # norms 5 and 3
 FIXED = np.random.default_rng(11)
+TALL = np.concatenate([SMALL, SMALL[:1, ::-1]])  # more outputs than inputs
 DEAD = np.concatenate([np.zeros((1, 2, 1, 2)), SMALL[:1]])
 
 DEMODULATE = Exercise(
@@ -105,7 +106,10 @@ DEMODULATE = Exercise(
             "outputs",
             2,
             "The squares of each output's weights, over all inputs and positions, have the sum 1.",
-            public=({"weight": SMALL, "style": np.ones((1, 2))}, plain_style(FIXED)),
+            public=(
+                *({"weight": w, "style": np.ones((1, 2))} for w in (SMALL, TALL)),
+                plain_style(FIXED),
+            ),
             hidden=lambda rng: [plain_style(rng) for _ in range(3)],
         ),
         Aspect(
@@ -126,6 +130,7 @@ DEMODULATE = Exercise(
                 {"weight": 0.01 * SMALL, "style": np.ones((1, 2)), "eps": 1e-3},
                 {"weight": DEAD, "style": np.ones((1, 2))},
                 {"weight": 1e-4 * SMALL[:1], "style": np.ones((1, 2))},
+                {"weight": 0.01 * TALL, "style": np.ones((1, 2)), "eps": 1e-3},
             ),
             hidden=faint,
         ),
@@ -133,7 +138,7 @@ DEMODULATE = Exercise(
             "array",
             1,
             "Right values, in a new float64 array (N, O, I, H, W); no argument is changed.",
-            public=({"weight": SMALL, "style": np.ones((1, 2))},),
+            public=tuple({"weight": w, "style": np.ones((1, 2))} for w in (SMALL, TALL)),
             hidden=lambda rng: [plain_style(rng) for _ in range(2)],
             strict=True,
         ),

@@ -4,7 +4,7 @@ import numpy as np
 
 from instnorm.series import cmvn
 
-from ..cases import bright, counts, shuffled
+from ..cases import a_digit, bright, counts, shuffled, some_level
 from ..engine.compare import agree
 from ..engine.exercise import ALL, Aspect, Exercise, Misconception, Property
 from ..wrong import beside, fixed_eps, root, without_eps
@@ -115,11 +115,10 @@ def faint_rows(rng, per_row):
     for _ in range(2):
         eps = 10 ** rng.uniform(-6, -1)
         contrast = np.sqrt(eps * 10 ** rng.uniform(-1, 1))
-        level = rng.uniform(-1, 1)
-        x = level + contrast * in_rows(shuffled, rng, some_sizes(rng))
+        x = contrast * (some_level(rng) + in_rows(shuffled, rng, some_sizes(rng)))
         yield per_row(x, eps=eps)
     yield per_row(np.sqrt(1e-5) * in_rows(shuffled, rng, some_sizes(rng)))
-    yield per_row(np.full((1, 1, some_sizes(rng)[2]), rng.uniform(1, 9)))
+    yield per_row(np.full((1, 1, some_sizes(rng)[2]), a_digit(rng)))
 
 
 def padding_does_not_matter(run, arguments):
@@ -152,6 +151,9 @@ TWO = np.array(
     ]
 )
 TWO_LENGTHS = np.array([4, 2])
+# More coefficients than the shorter one has frames; and the shorter one comes first.
+WIDE = np.concatenate([TWO, TWO[:, 1:]], axis=1)[::-1]
+WIDE[1, 2] = TWO[0, 0, [1, 0, 3, 2]]
 LITTERED = TWO.copy()
 LITTERED[1, 0, 2:], LITTERED[1, 1, 2:] = np.nan, 9e5
 SPEAKERS = np.random.default_rng(1).integers(0, 65536, (3, 4, 5)).astype(float)
@@ -169,7 +171,7 @@ CMVN_ASPECTS = (
         "lengths",
         2,
         "Padded frames are not counted, neither in the mean nor in the variance, and end as 0.",
-        public=({"x": TWO, "lengths": TWO_LENGTHS},),
+        public=({"x": TWO, "lengths": TWO_LENGTHS}, {"x": WIDE, "lengths": TWO_LENGTHS[::-1]}),
         hidden=lambda rng: [padded(rng, np.zeros) for _ in range(4)],
     ),
     Aspect(

@@ -173,7 +173,10 @@ ADAIN_ASPECTS = (
         "array",
         1,
         "Right values, in a new float64 array of content's shape; no argument is changed.",
-        public=(pair(PAIR, 0.5 * PAIR[..., ::-1] + 100),),
+        public=(
+            pair(PAIR, 0.5 * PAIR[..., ::-1] + 100),
+            pair(PAIR / 3, PAIR[..., ::-1] / 7),
+        ),
         hidden=lambda rng: [
             large(bright(rng, shape), bright(rng, shape))
             for shape in (some_shape(rng) for _ in range(2))

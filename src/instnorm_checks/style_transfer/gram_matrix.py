@@ -93,7 +93,7 @@ GRAM_ASPECTS = (
         "array",
         1,
         "Right values, in a new float64 array (N, C, C); x is unchanged.",
-        public=({"x": WAVES[:, ::-1]},),
+        public=({"x": WAVES[:, ::-1]}, {"x": WAVES / 3}),
         hidden=lambda rng: [{"x": mixed(rng, (1, *some_shape(rng)[1:]))} for _ in range(2)],
         strict=True,
     ),
