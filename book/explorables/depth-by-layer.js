@@ -93,7 +93,7 @@ ${choice("mode", "Normalise", Object.fromEntries(labels))}
   ${PLOT.svg(
     "plot",
     "Deviation, layer by layer",
-    "Standard deviation behind each of twelve layers on a logarithmic axis, one line for each of " +
+    "Standard deviation after each of twelve layers on a logarithmic axis, one line for each of " +
       "the three networks",
     `<path class="ex-dashed" data-name="marker" d="M0 ${PLOT.top}V${PLOT.bottom}"/>
      ${lines.join("")}<circle class="ex-dot ex-muted" data-name="dot" r="5"/>`,
@@ -104,14 +104,14 @@ ${choice("mode", "Normalise", Object.fromEntries(labels))}
       "bars",
       BINS,
       [`≤ ${SHOWN[0]}`, 0, `≥ ${SHOWN[1]}`],
-      "Histogram of the activations behind the chosen layer",
+      "Histogram of the activations after the chosen layer",
     )}
   </div>
 </div>
 ${slider("gain", "Weight gain", 0.5, 2, 0.05)}
 ${slider("layer", "Layer", 1, LAYERS, 1)}
 ${buttons(button("draw", "New weights"))}
-${numbers({ mean: "Mean", zeros: "Exactly 0", std: "Deviation behind this layer" }, "std")}`;
+${numbers({ mean: "Mean", zeros: "Exactly 0", std: "Deviation after this layer" }, "std")}`;
 
 function connect({ parts, state, change }) {
   parts.draw.addEventListener("click", () => change({ seed: state().seed + 1 }));
@@ -149,7 +149,7 @@ function connect({ parts, state, change }) {
         std: short(std),
       },
       summary:
-        `Normalising ${MODES[mode].label}, weight gain ${fixed(gain)}: behind layer ${layer} ` +
+        `Normalising ${MODES[mode].label}, weight gain ${fixed(gain)}: after layer ${layer} ` +
         `the deviation is ${short(std)}.`,
     };
   };

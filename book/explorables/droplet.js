@@ -1,4 +1,4 @@
-// Droplet: a texture is to be fainter than a portrait, behind an instance norm. Its faintness is
+// Droplet: a texture is to be fainter than a portrait, after an instance norm. Its faintness is
 // normalised away; a spike brings it back.
 //
 // Model: image and texture, grey photographs of one size; optionally wanted, height and side.
@@ -59,7 +59,7 @@ const HTML = `
 <div class="ex-drawings">
 ${PLOT.svg(
   "plot",
-  "Strength of the texture behind the norm",
+  "Strength of the texture after the norm",
   "A curve that falls from 1 with the height of the spike, and a line at the wanted strength",
   `<path class="ex-line ex-accent" data-name="wish" stroke-dasharray="7 4"/>
    <path class="ex-line ex-blue" data-name="curve"/>
@@ -73,7 +73,7 @@ ${slider("logH", "Height of the spike", 0, 3, 0.05)}
 ${slider("side", "Its side in pixels", 1, 6, 1)}
 ${buttons()}
 ${numbers(
-  { found: "Strength behind the norm", predicted: "predicted", tallest: "Spike behind the norm" },
+  { found: "Strength after the norm", predicted: "predicted", tallest: "Spike after the norm" },
   "found",
 )}`;
 
