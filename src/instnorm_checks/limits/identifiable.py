@@ -216,7 +216,8 @@ IDENTIFIABLE_ASPECTS = (
         "array",
         1,
         "Right values, in a new float64 array (B,); outputs is unchanged.",
-        public=({"outputs": PLAIN},),
+        # The mean of three tenths is no tenth.
+        public=({"outputs": PLAIN}, {"outputs": 0.1 * PLAIN}),
         hidden=lambda rng: [
             boxes(rng, lambda rng, *box: [blind(*box), following(rng, *box)]) for _ in range(2)
         ],

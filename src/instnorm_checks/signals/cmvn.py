@@ -142,6 +142,7 @@ def the_microphone_does_not_matter(run, arguments):
 ROW = np.array([1000.0, 3000.0, 4000.0, 8000.0])
 TURNED = np.array([4000.0, 8000.0, 1000.0, 3000.0])
 TALK = np.stack([ROW, TURNED])[None]  # (1, 2, 4)
+CHOIR = np.tile(TALK, (1, 3, 1))  # more coefficients than frames
 # Lengths 4 and 2. Every row has mean 4000 and deviation 3000 over its frames, as long as these are
 # the right ones.
 TWO = np.array(
@@ -164,7 +165,7 @@ CMVN_ASPECTS = (
         "every-coefficient",
         1,
         "Each coefficient of each utterance is standardised over its own frames.",
-        public=(full(SPEAKERS),),
+        public=(full(SPEAKERS), full(SPEAKERS[:, :, :3])),
         hidden=lambda rng: [full(in_rows(counts, rng, some_sizes(rng))) for _ in range(3)],
     ),
     Aspect(
@@ -185,14 +186,14 @@ CMVN_ASPECTS = (
         "eps",
         1,
         "eps is added to the variance, inside the root; what never changes becomes 0.",
-        public=(full(5e-6 * TALK, eps=1e-3), full(5e-6 * TALK), full(FLAT_ROW)),
+        public=(full(5e-6 * CHOIR, eps=1e-3), full(5e-6 * TALK), full(FLAT_ROW)),
         hidden=lambda rng: list(faint_rows(rng, full)),
     ),
     Aspect(
         "array",
         1,
         "Right values, in a new float64 array of x's shape; no argument is changed.",
-        public=(full(TALK),),
+        public=(full(CHOIR),),
         hidden=lambda rng: [full(in_rows(bright, rng, some_sizes(rng))) for _ in range(2)],
         strict=True,
     ),
