@@ -32,6 +32,7 @@ HUNG_UP = (
 )
 GRACE = 2  # seconds for a kernel to answer after it has been interrupted
 MAX_IDLE_MESSAGES = 10_000  # that one call may bring and that are not the answer
+MANY = 100  # of them: what a call prints comes with its answer, so there are few
 
 
 class Stopped(KeyboardInterrupt):
@@ -121,11 +122,13 @@ class Notebook:
     async def _answer(self):
         """The reply to the last question. An endless loop is interrupted, and then ended."""
         deadline, interrupted = self.deadline, False
-        for _ in range(MAX_IDLE_MESSAGES):
+        for idle in range(MAX_IDLE_MESSAGES):
             message = await self._message(deadline)
             if message is None and not interrupted:
                 interrupted, deadline = True, time.monotonic() + GRACE
                 await self.manager.interrupt_kernel()
+            elif message is None and idle > MANY:
+                break  # so many that the answer stands behind them
             elif message is None and await answers(self.client, GRACE):
                 raise Fault("A message got lost.")
             elif message is None:
