@@ -191,6 +191,18 @@ PROOFS = (
         ("src/instnorm_judge/**/*.py", "benchmarks/watch.py"),
     ),
     Proof(
+        "tried",
+        "More than 300 wrong answers and 62 right ones, written without sight of the checks, have "
+        "the marks and names that they should have",
+        tests("tests/instnorm_checks/test_tried.py"),
+        (
+            "src/instnorm_checks/**/*.py",
+            "src/instnorm/*.py",
+            "tests/instnorm_checks/test_tried.py",
+            "tests/instnorm_checks/tried/*",
+        ),
+    ),
+    Proof(
         "slips",
         "No slip in a right answer passes, and no verdict on one depends on the seed.",
         ("tests/instnorm_checks/mutation.py",),

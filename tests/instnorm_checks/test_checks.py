@@ -169,13 +169,14 @@ def test_every_misconception_is_named_and_costs_what_it_says(name, wrong, seed):
 
 
 @each_misconception(TIMED, slow=True)
-def test_a_slow_answer_is_named_and_costs_nothing(name, wrong, monkeypatch):
+def test_a_slow_answer_is_named_and_costs_nothing(name, wrong, monkeypatch, capsys):
     """How fast it is in truth is seen in test_pace.py."""
     low, high = wrong.speeds
     monkeypatch.setattr(diagnosis, "speed_of", lambda *_: min(1.0, (low + high) / 2))
     it_is_named_and_costs_what_it_says(name, wrong, 1)
-    examination = examine(EXERCISES[name], wrong.implementation, 1)
-    assert examination.points == EXERCISES[name].points
+    text, mark = report(capsys, name, wrong.implementation)
+    assert mark == EXERCISES[name].points
+    assert " ".join(text.split("\n\n")[1].split()) == f"{wrong.name}: {wrong.says}"
 
 
 @pytest.mark.slow
