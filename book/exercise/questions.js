@@ -22,19 +22,25 @@ export function after(entry, right, page, now = Date.now()) {
   return { page, step, due: step < WHILES.length ? now + WHILES[step] * DAY : null };
 }
 
-/** Show the questions of the page in `box`. */
-export async function mount(box) {
+/** Show the questions of the page in `box`; `within` makes the change. */
+export async function mount(box, within = (change) => change()) {
   const { page } = box.dataset;
-  style();
+  await style();
   const made = await questionsOf(page);
-  box.replaceChildren(...made.map((each, k) => asked(each, page, k)));
+  within(() => box.replaceChildren(...made.map((each, k) => asked(each, page, k))));
 }
 
+// The style sheet of the questions, which has come when this has.
 function style() {
   const address = new URL("exercise.css", base).href;
-  if (!document.querySelector('link[href*="exercise.css"]')) {
-    document.head.append(element("link", { rel: "stylesheet", href: address }));
-  }
+  if (document.querySelector('link[href*="exercise.css"]')) return Promise.resolve();
+  const link = element("link", { rel: "stylesheet", href: address });
+  const come = new Promise((done) => {
+    link.addEventListener("load", done);
+    link.addEventListener("error", done);
+  });
+  document.head.append(link);
+  return come;
 }
 
 /** A question as an element; `done` is called when it was answered. */

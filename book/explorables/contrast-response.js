@@ -105,6 +105,7 @@ function connect({ parts }) {
 
 export default explorable({
   start: { logC: -1, mask: 0, sigma: 0.15, exponent: 2 },
+  presets: { "Masked": { mask: 0.3 }, "Like instance norm": { sigma: 0.01 } },
   html: HTML,
   connect,
 });

@@ -112,6 +112,7 @@ function connect({ model, parts }) {
 
 export default explorable({
   start: { wanted: 0.25, logH: 0, side: 3 },
+  presets: { "A spike": { logH: 2 }, "A wide one": { logH: 2, side: 6 } },
   html: HTML,
   connect,
 });

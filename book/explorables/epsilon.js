@@ -100,6 +100,7 @@ function connect({ model, parts }) {
 
 export default explorable({
   start: { logC: -1, logEps: -5, eightBit: false },
+  presets: { "Faint": { logC: -3 }, "Faint, in 8 bits": { logC: -3, eightBit: true } },
   html: HTML,
   connect,
 });

@@ -113,12 +113,26 @@ function read(control, like) {
   return typeof like === "number" ? Number(control.value) : control.value;
 }
 
+// A value of a control, from an address that anyone may have written; undefined if it is none.
+export function understood(control, text, like) {
+  if (typeof like === "boolean") return { true: true, false: false }[text];
+  if (control.type === "range") {
+    const value = Number(text);
+    const within = text.trim() && value >= Number(control.min) && value <= Number(control.max);
+    return within ? value : undefined;
+  }
+  const options = [...(control.options ?? control)].map(({ value }) => value);
+  if (!options.includes(text)) return undefined;
+  return typeof like === "number" ? Number(text) : text;
+}
+
 /**
  * The default export of an explorable.
  *
  * start:   its state, which the model may begin otherwise. "Reset" leads back to the beginning. A
  *          control has the name of what it sets.
  * html:    its drawings and controls, or a function of the model that gives them.
+ * presets: {label: values}, each a button that sets some of the state.
  * connect: a function, called once, that gives draw(state). It receives el and model; `parts`, the
  *          elements with a data-name; state(); move(values), which sets some of the state in the
  *          middle of a drag; change(values), the same when a control comes to rest; redraw(); and
@@ -126,7 +140,7 @@ function read(control, like) {
  * draw:    paints, and returns {numbers, values, summary}: texts for the numbers, for the sliders'
  *          values where they are not those of the state, and for the ear when a control comes to rest.
  */
-export function explorable({ start, html, connect }) {
+export function explorable({ start, html, connect, presets = {} }) {
   const keys = Object.keys(start);
 
   async function render({ model, el }) {
@@ -138,6 +152,11 @@ export function explorable({ start, html, connect }) {
     el.innerHTML = `<form autocomplete="off">${typeof html === "function" ? html(model) : html}
       <p class="ex-summary" aria-live="polite"></p></form>`;
     const form = el.firstElementChild;
+    const names = Object.keys(presets);
+    if (names.length) {
+      const row = names.map((label, k) => `<button type="button" data-preset="${k}">${label}</button>`);
+      form.querySelector("[data-name=reset]").insertAdjacentHTML("beforebegin", row.join(""));
+    }
     const summary = form.lastElementChild;
     const controls = keys.filter((key) => form.elements[key]);
     const parts = Object.fromEntries(
@@ -170,6 +189,9 @@ export function explorable({ start, html, connect }) {
     function change(values = {}) {
       move(values);
       model.save_changes();
+      const now = state();
+      const other = controls.filter((key) => now[key] !== beginning[key]);
+      model.keep?.(Object.fromEntries(other.map((key) => [key, now[key]])));
       // Spoken when a control comes to rest, not at every step of a drag.
       requestAnimationFrame(() => (summary.textContent = spoken));
     }
@@ -184,9 +206,17 @@ export function explorable({ start, html, connect }) {
       if (target.name in start) change();
     });
     parts.reset.addEventListener("click", () => change(beginning));
+    for (const each of form.querySelectorAll("[data-preset]")) {
+      each.addEventListener("click", () => change({ ...beginning, ...presets[names[each.dataset.preset]] }));
+    }
     for (const key of keys) model.on(`change:${key}`, redraw);
 
     draw();
+    const kept = Object.entries(model.kept?.() ?? {}).map(([key, text]) => [
+      key,
+      controls.includes(key) ? understood(form.elements[key], text, start[key]) : undefined,
+    ]);
+    move(Object.fromEntries(kept.filter(([, value]) => value !== undefined)));
     return () => {
       end.abort();
       cancelAnimationFrame(frame);

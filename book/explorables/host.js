@@ -9,7 +9,8 @@
     #values;
     #listeners = new Map();
 
-    constructor(values) {
+    constructor(name, values) {
+      this.name = name;
       this.#values = new Map(Object.entries(values));
     }
 
@@ -27,6 +28,21 @@
 
     save_changes() {}
 
+    // The reader's settings, {name of a control: value}, as the address has them: a link leads to
+    // them, and they are there again on Back.
+    kept() {
+      const text = new URLSearchParams(location.search).get(this.name) ?? "";
+      return Object.fromEntries(text.split(";").map((each) => each.split(/:(.*)/s)));
+    }
+
+    keep(values) {
+      const address = new URL(location);
+      const text = Object.entries(values).map(([key, value]) => `${key}:${value}`).join(";");
+      if (text) address.searchParams.set(this.name, text);
+      else address.searchParams.delete(this.name);
+      if (address.href !== location.href) history.replaceState(history.state, "", address);
+    }
+
     on(event, callback) {
       if (!this.#listeners.has(event)) this.#listeners.set(event, new Set());
       this.#listeners.get(event).add(callback);
@@ -42,7 +58,7 @@
     const stage = document.createElement("div");
     try {
       const { default: widget } = await import(new URL(`${name}.js`, base));
-      const model = new Model(JSON.parse(box.querySelector("script").textContent));
+      const model = new Model(name, JSON.parse(box.querySelector("script").textContent));
       await widget.render({ model, el: stage });
       box.querySelector(".explorable-fallback").replaceWith(stage);
       box.dataset.mounted = "";
@@ -66,8 +82,18 @@
   // Questions stand at the end of a page, and come when the reader does.
   function ask(box) {
     import(new URL("questions.js", base))
-      .then(({ mount }) => mount(box))
+      .then(({ mount }) => mount(box, staying))
       .catch((error) => console.warn("The questions did not come.", error));
+  }
+
+  // Change the page above what has the focus, which stays where it is on the screen.
+  function staying(change) {
+    const focused = document.activeElement;
+    const top = focused.getBoundingClientRect().top;
+    change();
+    const moved = focused.getBoundingClientRect().top - top;
+    if (focused !== document.body && moved && top > 0 && top < innerHeight)
+      scrollBy({ top: moved, behavior: "instant" });
   }
 
   // The code of the page can be run; what that takes is loaded when it is asked for.

@@ -85,4 +85,9 @@ function connect({ model, parts }) {
   };
 }
 
-export default explorable({ start: { gain: 1, offset: 0, gamma: 1 }, html: HTML, connect });
+export default explorable({
+  start: { gain: 1, offset: 0, gamma: 1 },
+  presets: { "Faded": { gain: 0.3, offset: 0.5 }, "Gamma": { gamma: 2.5 } },
+  html: HTML,
+  connect,
+});

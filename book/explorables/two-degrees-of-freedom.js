@@ -97,7 +97,7 @@ const view = (name, title, label, contents) => `
 </div>`;
 
 const HTML = `
-<div class="ex-drawings">
+<div class="ex-drawings ex-pair">
   ${view(
     "side",
     "From the side",

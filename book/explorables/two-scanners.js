@@ -104,6 +104,7 @@ function connect({ model, parts }) {
 
 export default explorable({
   start: { gain: 0.4, offset: 0.5, field: 0, crop: 0, over: "slice" },
+  presets: { "Bias field": { field: 0.4 }, "Cropped": { crop: 0.4 } },
   html: HTML,
   connect,
 });

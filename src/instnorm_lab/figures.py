@@ -6,7 +6,7 @@ import io
 import re
 from xml.etree import ElementTree
 
-from .style import LIGHT
+from .style import LIGHT, SMALLEST
 
 _SVG = "http://www.w3.org/2000/svg"
 _STYLE = f"{{{_SVG}}}style"
@@ -44,6 +44,57 @@ def show(fig, *, alt):
     display(bundle, raw=True)
 
 
+def compare(before, after, *, alt):
+    """Display pictures of one thing, and another picture over their right half.
+
+    On a page of the book the reader moves the line, and chooses among the pictures.
+
+    Parameters
+    ----------
+    before : dict of str to ndarray of floats, shape (H, W)
+        Grey pictures with values in [0, 1], by what they are called. The first is shown at first.
+    after : ndarray of floats, shape (H, W)
+        The same, seen on the right; its values are cut to [0, 1].
+    alt : str
+        What both show, for readers who do not see them.
+    """
+    from html import escape
+
+    from IPython.display import HTML, display
+
+    images = "".join(
+        f'<img class="compare-before" src="{_webp(picture)}" alt=""{size}>'
+        for picture, size in ((p, _size(p)) for p in before.values())
+    )
+    choices = "".join(
+        f'<label><input type="radio" name="light"{" checked" if k == 0 else ""}>'
+        f"<span>{escape(name)}</span></label>"
+        for k, name in enumerate(before)
+    )
+    display(
+        HTML(
+            f'<div class="compare"><fieldset><legend>The light</legend>{choices}</fieldset>'
+            f'<div class="compare-pictures" role="img" aria-label="{escape(alt)}">{images}'
+            f'<img class="compare-after" src="{_webp(after)}" alt=""{_size(after)}></div>'
+            '<input type="range" min="0" max="100" value="50" hidden '
+            'aria-label="How much of the picture is as the light has it, in percent"></div>'
+        )
+    )
+
+
+def _size(picture):
+    return f' width="{picture.shape[1]}" height="{picture.shape[0]}"'
+
+
+def _webp(picture):
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    grey = Image.fromarray((picture.clip(0, 1) * 255).round().astype("uint8"))
+    grey.save(buffer, "webp", quality=82)
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
 def svg(fig, *, alt):
     """The figure as one ``<svg>`` element for use inside HTML. Arguments as in `show`.
 
@@ -54,6 +105,7 @@ def svg(fig, *, alt):
         raise ValueError(f"alt must be a sentence that says what the figure shows; got {alt!r}")
     import matplotlib as mpl
 
+    _legible(fig)
     buffer = io.StringIO()
     # The salt makes ids the same on every run.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "instnorm"}):
@@ -89,6 +141,16 @@ def png(fig):
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _legible(fig):
+    """Let no text be smaller than a telephone can show it."""
+    from matplotlib.text import Text
+
+    fig.draw_without_rendering()  # only then are all labels there
+    for text in fig.findobj(Text):
+        if text.get_fontsize() < SMALLEST:
+            text.set_fontsize(SMALLEST)
 
 
 def _adapt(element):

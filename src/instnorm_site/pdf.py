@@ -19,6 +19,9 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, NameObject
 from sphinx_external_toc.parsing import parse_toc_yaml
 
+FOOT = "<p class='book-version'>"
+TITLE = """[...document.querySelector("h1").childNodes]
+  .filter((node) => !node.className).map((node) => node.textContent).join("")"""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -55,7 +58,7 @@ def bind(site, toc, out):
         for part, path in pages:
             first = chapters[-1].first + len(chapters[-1].sheets.pages) if chapters else 1
             page.goto(path.as_uri())
-            title = page.evaluate("document.querySelector('h1').firstChild.textContent")
+            title = page.evaluate(TITLE)
             chapters.append(Chapter(part, path.as_uri(), title, first, _print(page, first)))
         page.goto(chapters[0].address)
         page.evaluate(
@@ -130,5 +133,19 @@ def _keep_links_inside(writer, sheet, starts):
         sheet[NameObject("/Annots")] = kept
 
 
+def offer(site, pdf):
+    """Put the file into the built site, and a link to it at the foot of each page."""
+    site, pdf = Path(site), Path(pdf)
+    shutil.copy(pdf, site / pdf.name)
+    for page in site.rglob("*.html"):
+        text = page.read_text("utf-8")
+        if FOOT not in text or "book-pdf" in text:
+            continue
+        up = "../" * (len(page.relative_to(site).parts) - 1)
+        link = f'<a class="book-pdf" href="{up}{pdf.name}">The book as PDF</a>'
+        page.write_text(text.replace(FOOT, f"<p>{link}</p>{FOOT}", 1), "utf-8")
+
+
 if __name__ == "__main__":
     bind(sys.argv[1], "_toc.yml", sys.argv[2])
+    offer(sys.argv[1], sys.argv[2])

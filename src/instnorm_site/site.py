@@ -6,27 +6,35 @@
 - Each page has a description for search engines, and a card for whoever is sent a link to it. The
   address in it is ``html.baseurl`` of ``_config.yml``.
 - A comma behind a formula never begins a line.
+- The design of `instnorm_lab.style` becomes a style sheet.
+- Columns of numbers become tables: see `results`.
 - Pages are made lighter than the theme makes them: see `slim_theme`.
 """
 
+import functools
 import re
 import socket
+import subprocess
+import textwrap
+from datetime import date
 from html import escape
+from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import playwright
 from docutils import nodes
+from PIL import Image, ImageDraw, ImageFont
 from sphinxcontrib import katex
 
 from instnorm_lab import photos, style
 from instnorm_lab.multistyle import model_file
 
-from . import slim_theme
+from . import pictures, results, slim_theme
 
+FACES = ("serif-regular", "sans-regular", "sans-semibold")
 SHORT = 30  # characters of LaTeX: what fits a line of a small telephone
-CARD = "_static/card.jpg"
-CARD_ALT = "Three prints of one photograph: pale, dark, and normalised"
 
 
 def setup(app):
@@ -58,7 +66,30 @@ def _start_katex(folder, timeout):
 
 def _configure(app, config):
     config.html_static_path.append(str(model_file()))
-    config.notfound_urls_prefix = urlsplit(config.html_baseurl).path
+    design = Path(app.doctreedir) / "design"
+    design.mkdir(parents=True, exist_ok=True)
+    (design / "design.css").write_text(style.css(), "utf-8")
+    config.html_static_path.append(str(design))
+    config.notfound_urls_prefix = root = urlsplit(config.html_baseurl).path
+    options = config.html_theme_options
+    options["extra_footer"] = f"<p class='book-version'>{edition(app.srcdir)}</p>"
+    if options.get("repository_url"):
+        options |= {"use_issues_button": True, "use_edit_page_button": True, "path_to_docs": "book"}
+    lost = config.notfound_context  # a page that is shown at any address
+    config.notfound_context = {**lost, "body": lost["body"].replace('href="', f'href="{root}')}
+
+
+def edition(folder):
+    """Version and date of the sources, for example "Version 0.1.0, 1 May 2027"."""
+    said = subprocess.run(
+        ["git", "log", "-1", "--format=%cs"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    day = date.fromisoformat(said.stdout.strip()) if said.returncode == 0 else date.today()
+    return f"Version {metadata.version('instnorm')}, {day.day} {day:%B %Y}"
 
 
 def _keep_together(app, doctree, docname):
@@ -75,6 +106,11 @@ def _keep_together(app, doctree, docname):
 
 def _describe(app, pagename, templatename, context, doctree):
     context.setdefault("metatags", "")
+    for face in FACES:  # those that every page shows at once
+        address = context["pathto"](f"_static/fonts/{face}.woff2", 1)
+        context["metatags"] += (
+            f'<link rel="preload" href="{address}" as="font" type="font/woff2" crossorigin />\n'
+        )
     if doctree is None:  # the search page and the like
         context["metatags"] += '<meta name="robots" content="noindex" />\n'
         return
@@ -86,8 +122,8 @@ def _describe(app, pagename, templatename, context, doctree):
         "og:site_name": book,
         "og:url": context["pageurl"],
         "og:description": escape(text or f"{title}, in the book {book}"),
-        "og:image": app.config.html_baseurl + CARD,
-        "og:image:alt": CARD_ALT,
+        "og:image": app.config.html_baseurl + card(pagename),
+        "og:image:alt": f"{title}, and a picture of what it is about",
     }
     context["metatags"] += "".join(
         [f'<meta property="{name}" content="{value}" />\n' for name, value in properties.items()]
@@ -112,28 +148,52 @@ def description(doctree, longest=200):
 def _finish(app, error):
     if error is None and app.builder.format == "html":
         site = Path(app.outdir)
-        draw_card(site / CARD, app.config.html_title)
+        for name, title in app.env.titles.items():
+            if name in app.env.found_docs:
+                draw_card(site / card(name), app.config.html_title, name, title.astext())
         pages = [site / app.builder.get_target_uri(name) for name in app.env.found_docs]
         for page in [*pages, site / "404.html", site / "genindex.html", site / "search.html"]:
-            page.write_text(slim_theme.page(page.read_text("utf-8"), page.name), "utf-8")
+            text = results.page(page.read_text("utf-8"))
+            page.write_text(slim_theme.page(text, page.name), "utf-8")
         slim_theme.static_files(site)
 
 
-def draw_card(path, title):
-    """Write the card, a JPEG of 1200 × 630: three prints, of which the last is normalised."""
-    import matplotlib.pyplot as plt
+def card(page):
+    """Where the card of a page is that is shown with a link to it."""
+    return f"_static/cards/{page.replace('/', '--')}.jpg"
 
-    picture = photos.photo("astronaut", size=324)
+
+def draw_card(path, book, page, title):
+    """Write the card of a page, a JPEG of 1200 × 630: its title, and the picture of its chapter."""
+    chapter = page if page in pictures.DRAWN else None
+    sheet = Image.new("RGB", (1200, 630), style.LIGHT["paper"])
+    pen = ImageDraw.Draw(sheet)
+    shown = pictures.image(chapter, 480) if chapter else _prints(480)
+    sheet.paste(shown, (650, (630 - shown.height) // 2))
+    bold, plain = (_font(face) for face in ("semibold", "regular"))
+    lines = textwrap.wrap(title, 16)
+    size = 76 if len(lines) < 4 else 60
+    top = 315 - len(lines) * size * 0.58
+    for k, line in enumerate(lines):
+        pen.text((70, top + k * size * 1.12), line, style.LIGHT["ink"], bold(size))
+    below = top + len(lines) * size * 1.12 + 28
+    for left, hue in ((70, "ink"), (130, "vermilion")):
+        pen.rectangle((left, below, left + 59, below + 9), style.LIGHT[hue])
+    if title != book:
+        pen.text((70, 540), book, style.LIGHT["muted"], plain(34))
+    path.parent.mkdir(exist_ok=True)
+    sheet.save(path, quality=88)
+
+
+def _font(face):
+    path = Path(style.__file__).parent / "fonts" / f"sans-{face}.ttf"
+    return functools.partial(ImageFont.truetype, str(path))
+
+
+@functools.cache
+def _prints(width):
+    """Two prints of one photograph, pale and normalised, side by side."""
+    picture = photos.photo("astronaut", size=320)
     normed = (picture - picture.mean()) / picture.std()
-    prints = (0.75 + 0.06 * normed, 0.2 + 0.06 * normed, 0.5 + 0.24 * normed)
-    with plt.rc_context(style.RC):
-        fig = plt.figure(figsize=(12, 6.3), dpi=100, layout="none")
-        for k, values in enumerate(prints):
-            axes = fig.add_axes((0.065 + 0.3 * k, 0.37, 0.27, 0.27 * 12 / 6.3))
-            axes.imshow(values, vmin=0, vmax=1)
-            axes.set_axis_off()
-        fig.text(0.065, 0.17, title, size=46, weight="bold", va="baseline")
-        for left, hue in ((0.065, "ink"), (0.115, "vermilion")):
-            fig.add_artist(plt.Rectangle((left, 0.085), 0.05, 0.018, color=style.LIGHT[hue]))
-        fig.savefig(path, pil_kwargs={"quality": 88})
-        plt.close(fig)
+    halves = np.hstack([(0.75 + 0.06 * normed)[:, :160], (0.5 + 0.24 * normed)[:, 160:]])
+    return Image.fromarray((halves.clip(0, 1) * 255).astype("uint8")).resize((width, width))

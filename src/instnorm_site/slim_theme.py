@@ -5,6 +5,7 @@ the index for the search. Some of what it does makes the browser lay out or styl
 `benchmarks/pages.py` measures what this saves.
 """
 
+import json
 import re
 
 import tinycss2
@@ -40,8 +41,37 @@ SCROLLABLE_BLOCKS = (
 )
 
 
+# What is folded up, by what comes after it.
+FOLD = re.compile(
+    r'<summary aria-label="Toggle hidden content">\s*<p class="collapsed[^>]*>[^<]*</p>\s*'
+    r'<p class="expanded[^>]*>[^<]*</p>\s*</summary>(?P<code>.*?)</details>(?P<after>.{0,400})',
+    re.DOTALL,
+)
+
+# In what the search says of a page, code and LaTeX are no help; and a letter is found by its name,
+# as which formulas hold it.
+GREEK = {
+    "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ϵ": "epsilon",
+    "η": "eta", "θ": "theta", "λ": "lambda", "μ": "mu", "π": "pi", "ρ": "rho", "σ": "sigma",
+    "τ": "tau", "φ": "phi", "ω": "omega",
+}  # fmt: skip
+SEARCH = (
+    ('[".headerlink", "script", "style"]',
+     '[".headerlink", "script", "style", ".katex-mathml", "div.highlight", "svg", "footer"]'),
+    ("var splitQuery = (query) => query\n",
+     f"const GREEK = {json.dumps(GREEK, ensure_ascii=False)};\n  var splitQuery = (query) => query"
+     f"\n      .replace(/[{''.join(GREEK)}]/g, (letter) => GREEK[letter])\n"),
+)  # fmt: skip
+
+
 def page(text, name):
-    """A page's HTML, lighter, and with its landmarks named."""
+    """A page's HTML, lighter, and with its landmarks and folds named."""
+    text = FOLD.sub(_named_fold, text)
+    text = re.sub(r"<title>(.*?) &#8212; \1</title>", r"<title>\1</title>", text)
+    # Its words are its name.
+    text = re.sub(
+        r'(<button class="btn search-button-field[^>]*?)\s*aria-label="Search"', r"\1", text
+    )
     text = PLAIN_CODE.sub(r"\1", text.replace(*LIGHT_OR_DARK))
     text = re.sub(r"<pre\b", '<pre tabindex="0"', text)
     text = re.sub(r"\s*<script [^>]*scripts/fontawesome\.js[^>]*></script>", "", text)
@@ -56,11 +86,25 @@ def page(text, name):
     return text.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+def _named_fold(match):
+    after = match["after"]
+    if "data-explorable" in after:
+        name = "How it is made"
+    elif "<figure" in after or "<svg" in after:
+        name = "How the figure is drawn"
+    elif "output" in after:
+        name = "How it is computed"
+    else:
+        name = "What the code below needs"
+    return f"<summary>{name}</summary>{match['code']}</details>{after}"
+
+
 def static_files(site):
     """Lighten what pages load. Raises ExtensionError if the theme is not the one known here."""
     static = site / "_static"
     (static / "scripts" / "fontawesome.js").unlink(missing_ok=True)
-    _script(static / "scripts" / "pydata-sphinx-theme.js")
+    _script(static / "scripts" / "pydata-sphinx-theme.js", SCROLLABLE_BLOCKS)
+    _script(static / "searchtools.js", SEARCH)
     users = [*site.rglob("*.html"), *static.rglob("*.js")]
     known = {word for file in users for word in re.findall(r"[\w-]+", file.read_text("utf-8"))}
     for sheet in (path for pattern in GENERAL for path in static.glob(pattern)):
@@ -69,11 +113,11 @@ def static_files(site):
     _icons(static / "styles" / "pydata-sphinx-theme.css", static / "vendor/fontawesome/webfonts")
 
 
-def _script(path):
+def _script(path, changes):
     text = path.read_text("utf-8")
-    if all(after in text for _, after in SCROLLABLE_BLOCKS):
+    if all(after in text for _, after in changes):
         return  # already done, by an earlier build
-    for before, after in SCROLLABLE_BLOCKS:
+    for before, after in changes:
         if text.count(before) != 1:
             raise ExtensionError(f"{path.name} no longer says {before}")
         text = text.replace(before, after)

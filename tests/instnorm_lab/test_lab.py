@@ -185,11 +185,41 @@ def test_hues_stay_apart_for_every_eye(theme, vision):
 @pytest.mark.parametrize(
     ("theme", "selector"), [("light", ":root"), ("dark", 'html[data-theme="dark"]')]
 )
-def test_stylesheet_has_the_palette(theme, selector):
-    css = (ROOT / "book" / "style" / "site.css").read_text()
-    block = css[css.index(f"\n{selector} {{") :].partition("}")[0]
+def test_style_sheet_of_the_design_has_the_palette(theme, selector):
+    css = style.css()
+    block = css[css.index(f"{selector} {{") :].partition("}")[0]
     found = dict(re.findall(r"--fig-(\w+): (#\w{6});", block))
     assert found == THEMES[theme]
+
+
+def test_pages_use_only_what_the_design_has():
+    """Colours, fonts and sizes that site.css names are there."""
+    css = (ROOT / "book" / "style" / "site.css").read_text()
+    used = set(re.findall(r"var\((--(?:fig|book|size|width|space)-[\w-]+)", css))
+    assert len(used) > 15
+    assert used <= set(re.findall(r"(--[\w-]+):", style.css() + css))
+    assert not re.findall(r"#[0-9a-f]{6}", css)  # every colour has a name
+
+
+def test_labels_are_measured_in_the_font_of_the_page():
+    path = Path(mpl.font_manager.findfont(mpl.font_manager.FontProperties(family="Book Sans")))
+    assert path == ROOT / "src" / "instnorm_lab" / "fonts" / "sans-regular.ttf"
+    bold = mpl.font_manager.FontProperties(family="Book Sans", weight="bold")
+    assert Path(mpl.font_manager.findfont(bold)).name == "sans-semibold.ttf"
+
+
+def test_no_label_is_too_small_for_a_telephone():
+    fig, ax = plt.subplots()
+    ax.set_title("small", fontsize=6)
+    ax.tick_params(labelsize=7)
+    root = parsed(fig)
+    sizes = [
+        float(size)
+        for node in root.iter(f"{SVG}text")
+        for size in re.findall(r"(?:font-size: |font: .*?)([\d.]+)px", node.get("style", ""))
+    ]
+    assert sizes
+    assert min(sizes) >= style.SMALLEST
 
 
 def test_explorables_fall_back_to_the_palette():

@@ -173,3 +173,27 @@ def test_a_plane_too_large_to_wait_is_read_again(mounted):
     assert "read again" in roof.text("team")
     assert roof.text("ours-bytes") != before
     assert roof.box.locator(".ex-chosen").inner_text() == "GRID"
+
+
+def test_an_address_holds_the_settings_and_leads_back_to_them(visit):
+    def values(page):
+        box = page.locator("[data-explorable='strip-the-style'][data-mounted]")
+        box.wait_for()
+        page.wait_for_timeout(50)
+        return box.locator("output").all_inner_texts()
+
+    # What is no value of the control is left out.
+    page = visit("principles/the-algorithm.html?strip-the-style=gain:0.5;gamma:99;seed:1;offset:x")
+    page.locator("[data-explorable='strip-the-style']").scroll_into_view_if_needed()
+    assert values(page) == ["0.50", "0.00", "1.00"]
+    page.get_by_role("slider", name="Gamma").press("ArrowRight")
+    assert "strip-the-style=gain%3A0.5%3Bgamma%3A1.05" in page.url
+    page.goto(page.url.replace("the-algorithm", "depth").partition("?")[0])
+    page.go_back()
+    page.locator("[data-explorable='strip-the-style']").scroll_into_view_if_needed()
+    assert values(page) == ["0.50", "0.00", "1.05"]
+    page.get_by_role("button", name="Faded").press("Enter")
+    page.wait_for_timeout(50)
+    assert values(page) == ["0.30", "0.50", "1.00"]
+    page.get_by_role("button", name="Reset").press("Enter")
+    assert "?" not in page.url

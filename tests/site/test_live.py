@@ -36,10 +36,12 @@ ROUNDING = re.compile(r"-?\b(\d(\.\d+)?e-(09|[1-9]\d)|0(\.0+)?e\+00)\b")
 
 
 def printed(page):
-    """The words of each line of each output; some of the build's have an empty line more."""
-    texts = page.locator(".cell_output pre").all_inner_texts()
-    lines = [ROUNDING.sub("rounding", text).splitlines() for text in texts]
-    return [[line.split() for line in each if line.strip()] for each in lines]
+    """The words of each output, which the build may have set as a table."""
+    texts = page.evaluate(
+        """() => [...document.querySelectorAll(".cell_output")].map((output) =>
+             [...output.querySelectorAll("pre, table.results")].map((e) => e.innerText).join(" "))"""
+    )
+    return [ROUNDING.sub("rounding", text).split() for text in texts if text.strip()]
 
 
 def test_most_chapters_are_live_and_the_others_say_why():

@@ -1,6 +1,8 @@
-"""Every page of the built book on a telephone: nothing is wider than the screen."""
+"""Every page of the built book on a telephone: nothing is too wide, and nothing too small."""
 
 import pytest
+
+from instnorm_lab import style
 
 # Parts of the article that reach beyond the window and into no box that scrolls: a reader could not
 # see their ends. (MathML and spoken text are not there to be seen; KaTeX cuts its root signs from a
@@ -15,10 +17,40 @@ CUT_OFF = """() => {
     .map((e) => e.outerHTML.slice(0, 120));
 }"""
 
+# Results of which a part is out of sight.
+HIDDEN_RESULTS = """() => [...document.querySelectorAll(
+    ".cell_output > .output pre, .cell_output > pre, .results")]
+  .filter((e) => e.scrollWidth > e.clientWidth + 1)
+  .map((e) => e.innerText.slice(0, 120))"""
+
+# Parts that scroll sideways, and do not say so or do not take the keyboard.
+UNMARKED = """() => [...document.querySelectorAll(
+    "div.highlight pre, div.math > span:not(.eqno), .pst-scrollable-table-container")]
+  .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+  .filter((e) => !e.dataset.more || e.tabIndex !== 0)
+  .map((e) => e.innerText.slice(0, 80))"""
+
+# Labels of drawings with the size, in pixels of the screen, in which they are seen.
+LABELS = """() => [...document.querySelectorAll(".bd-article svg text")]
+  .filter((e) => e.checkVisibility() && e.textContent.trim())
+  .map((e) => [e.textContent.trim(),
+    parseFloat(getComputedStyle(e).fontSize) * Math.abs(e.getScreenCTM().d)])"""
+
+# How high each explorable is: its drawing and its controls should be seen at once.
+EXPLORABLES = """() => [...document.querySelectorAll(".explorable")].map((e) =>
+    [e.dataset.explorable, e.querySelector(".ex")?.getBoundingClientRect().height ?? 0])"""
+
+SCREEN = 844
+
 
 def ask(page):
-    """How wide the page is, on a telephone and on a small one."""
-    answers = {}
+    """How wide the page is, on a telephone and on a small one, and what of it can be seen."""
+    answers = {
+        "hidden results": page.evaluate(HIDDEN_RESULTS),
+        "unmarked": page.evaluate(UNMARKED),
+        "labels": page.evaluate(LABELS),
+        "explorables": page.evaluate(EXPLORABLES),
+    }
     for width in (390, 320):
         page.set_viewport_size({"width": width, "height": 800})
         page.evaluate("scrollTo(500, 0)")
@@ -40,6 +72,22 @@ def test_page_does_not_scroll_sideways(shown, width):
     assert shown[width]["scrolled"] == 0
     assert shown[width]["width"] <= width
     assert not shown[width]["cut off"]
+
+
+def test_no_result_is_out_of_sight(shown):
+    assert not shown["hidden results"]
+
+
+def test_what_scrolls_says_so_and_takes_the_keyboard(shown):
+    assert not shown["unmarked"]
+
+
+def test_labels_are_large_enough(shown):
+    assert not [label for label in shown["labels"] if label[1] < style.SMALLEST - 0.05]
+
+
+def test_explorables_are_seen_at_once(shown):
+    assert not [(name, height) for name, height in shown["explorables"] if height > SCREEN]
 
 
 def test_page_asks_no_other_server_and_logs_no_error(shown, site):
