@@ -118,6 +118,9 @@ def svg(fig, *, alt):
             root.remove(element)
     for element in root.iter():
         _adapt(element)
+        element.text, element.tail = (
+            _without_blanks(text) for text in (element.text, element.tail)
+        )
     _own_ids(root)
 
     width = float(root.get("viewBox").split()[2])
@@ -169,6 +172,10 @@ def _adapt(element):
         attributes["d"] = re.sub(r"(\.\d\d)\d+", r"\1", " ".join(attributes["d"].split()))
     if element.tag == f"{{{_SVG}}}image":
         _shrink(element)
+
+
+def _without_blanks(text):
+    return text if text and text.strip() else None
 
 
 def _own_ids(root):
