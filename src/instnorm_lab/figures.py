@@ -62,10 +62,7 @@ def compare(before, after, *, alt):
 
     from IPython.display import HTML, display
 
-    images = "".join(
-        f'<img class="compare-before" src="{_webp(picture)}" alt=""{size}>'
-        for picture, size in ((p, _size(p)) for p in before.values())
-    )
+    images = "".join(_image("before", picture) for picture in before.values())
     choices = "".join(
         f'<label><input type="radio" name="light"{" checked" if k == 0 else ""}>'
         f"<span>{escape(name)}</span></label>"
@@ -75,24 +72,25 @@ def compare(before, after, *, alt):
         HTML(
             f'<div class="compare"><fieldset><legend>The light</legend>{choices}</fieldset>'
             f'<div class="compare-pictures" role="img" aria-label="{escape(alt)}">{images}'
-            f'<img class="compare-after" src="{_webp(after)}" alt=""{_size(after)}></div>'
+            f"{_image('after', after)}</div>"
             '<input type="range" min="0" max="100" value="50" hidden '
             'aria-label="How much of the picture is as the light has it, in percent"></div>'
         )
     )
 
 
-def _size(picture):
-    return f' width="{picture.shape[1]}" height="{picture.shape[0]}"'
-
-
-def _webp(picture):
+def _image(kind, picture):
     from PIL import Image
 
     buffer = io.BytesIO()
     grey = Image.fromarray((picture.clip(0, 1) * 255).round().astype("uint8"))
     grey.save(buffer, "webp", quality=82)
-    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    text = base64.b64encode(buffer.getvalue()).decode()
+    height, width = picture.shape
+    return (
+        f'<img class="compare-{kind}" src="data:image/webp;base64,{text}" alt="" '
+        f'aria-hidden="true" width="{width}" height="{height}">'
+    )
 
 
 def svg(fig, *, alt):

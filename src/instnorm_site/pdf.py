@@ -7,6 +7,7 @@ pages runs, so that in place of each explorable there is its figure.
 """
 
 import io
+import json
 import shutil
 import sys
 from html import escape
@@ -18,6 +19,8 @@ from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, NameObject
 from sphinx_external_toc.parsing import parse_toc_yaml
+
+from instnorm_lab import style
 
 FOOT = "<p class='book-version'>"
 TITLE = """[...document.querySelector("h1").childNodes]
@@ -59,12 +62,13 @@ def bind(site, toc, out):
             first = chapters[-1].first + len(chapters[-1].sheets.pages) if chapters else 1
             page.goto(path.as_uri())
             title = page.evaluate(TITLE)
-            chapters.append(Chapter(part, path.as_uri(), title, first, _print(page, first)))
+            sheets = _print(page, first, title)
+            chapters.append(Chapter(part, path.as_uri(), title, first, sheets))
         page.goto(chapters[0].address)
         page.evaluate(
             "text => (document.querySelector('article').innerHTML = text)", _contents(chapters)
         )
-        contents = _print(page, None)
+        contents = _print(page)
         chromium.close()
     _write(contents, chapters, out)
 
@@ -77,10 +81,14 @@ def _pages(toc):
             yield part.caption, str(name)
 
 
-def _print(page, first):
+def _print(page, first=None, title=""):
+    """Print a page; with the number of its first sheet, also number the sheets and name them."""
     if first is not None:
+        head = json.dumps(title, ensure_ascii=False)  # a string of CSS is one of JSON
         page.add_style_tag(
             content="@page { @bottom-center { content: counter(page); } }"
+            f"@page {{ @top-right {{ content: {head}; color: {style.LIGHT['muted']}; }} }}"
+            "@page :first { @top-right { content: none; } }"
             f"html {{ counter-reset: page {first - 1}; }}"
         )
     return PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))

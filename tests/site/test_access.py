@@ -80,3 +80,21 @@ def test_nothing_moves_for_whom_motion_is_reduced(visit):
         }"""
     )
     assert not moving
+
+
+def test_what_has_the_focus_stays_in_sight_when_the_questions_come(visit):
+    """They come when the reader is near, and stand above the links to other pages."""
+
+    def late(page):
+        def answer(route):
+            page.wait_for_timeout(300)
+            route.continue_()
+
+        page.route("**/questions-*.json", answer)
+
+    page = visit("principles/the-algorithm.html", watch=late, reduced_motion="reduce")
+    page.locator("a.left-prev").focus()
+    before = page.locator("a.left-prev").bounding_box()["y"]
+    page.locator("form.question").first.wait_for()
+    assert abs(page.locator("a.left-prev").bounding_box()["y"] - before) < 2
+    assert focused(page)[1]

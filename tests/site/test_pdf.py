@@ -52,7 +52,9 @@ def test_outline_and_contents_lead_to_each_chapter(book):
     for title, entry in [(entry.title, entry) for _, entry in found if "part" not in entry.title]:
         sheet = book.get_destination_page_number(entry)
         number = sheet - begin + 1
-        assert book.pages[sheet].extract_text().startswith(f"{number}\n{title}\n")
+        text = book.pages[sheet].extract_text()
+        assert text.startswith(f"{number}\n")
+        assert title in text[:60].replace("\n", " ")
         assert number == 1 or f"{title} {number}\n" in f"{contents}\n"
 
 
@@ -76,3 +78,11 @@ def test_page_that_is_not_built_is_named(tmp_path):
         pytest.skip("NO BROWSER, so nothing is printed")
     with pytest.raises(FileNotFoundError, match=r"index.html is not built"):
         pdf.bind(tmp_path, tmp_path / "toc.yml", tmp_path / "book.pdf")
+
+
+def test_sheets_behind_the_first_of_a_chapter_bear_its_name(book):
+    starts = [book.get_destination_page_number(entry) for _, entry in flat(book.outline)]
+    first, last = starts[2], starts[3]
+    assert last - first > 3
+    for sheet in range(first + 1, last):
+        assert "Style and content" in book.pages[sheet].extract_text()[:60]
