@@ -44,35 +44,47 @@ def show(fig, *, alt):
     display(bundle, raw=True)
 
 
-def compare(before, after, *, alt):
-    """Display pictures of one thing, and another picture over their right half.
+def compare(picture, after, lights, *, alt):
+    """Display a picture in several lights, with another over its right half; a line divides them.
 
-    On a page of the book the reader moves the line, and chooses among the pictures.
+    On a page of the book the reader moves the line, and chooses the light. A light is a gain and an
+    offset. The picture is stored once: it is shown with the gain as its opacity, over a grey.
 
     Parameters
     ----------
-    before : dict of str to ndarray of floats, shape (H, W)
-        Grey pictures with values in [0, 1], by what they are called. The first is shown at first.
-    after : ndarray of floats, shape (H, W)
-        The same, seen on the right; its values are cut to [0, 1].
+    picture, after : ndarray of floats, shape (H, W)
+        Grey pictures with values in [0, 1], seen on the left and on the right.
+    lights : dict of str to (float, float)
+        Name of each light: gain and offset, of which neither is negative, with a sum of 1 at most.
+        The first is shown at first.
     alt : str
-        What both show, for readers who do not see them.
+        What all this shows, for readers who do not see it.
+
+    Raises
+    ------
+    ValueError
+        If a light can't be shown in this way.
     """
     from html import escape
 
     from IPython.display import HTML, display
 
-    images = "".join(_image("before", picture) for picture in before.values())
-    choices = "".join(
-        f'<label><input type="radio" name="light"{" checked" if k == 0 else ""}>'
-        f"<span>{escape(name)}</span></label>"
-        for k, name in enumerate(before)
-    )
+    choices, grounds = [], []
+    for k, (name, (gain, offset)) in enumerate(lights.items(), 1):
+        if not (gain > 0 and offset >= 0 and gain + offset <= 1):
+            raise ValueError(f"lights must be gain > 0, offset >= 0, sum <= 1; got {name!r}")
+        grey = 100 * offset / (1 - gain) if gain < 1 else 0
+        grounds.append(f"--gain-{k}: {gain}; --ground-{k}: hsl(0 0% {grey:.4g}%)")
+        checked = " checked" if k == 1 else ""
+        choices.append(
+            f'<label><input type="radio" name="light"{checked}><span>{escape(name)}</span></label>'
+        )
     display(
         HTML(
-            f'<div class="compare"><fieldset><legend>The light</legend>{choices}</fieldset>'
-            f'<div class="compare-pictures" role="img" aria-label="{escape(alt)}">{images}'
-            f"{_image('after', after)}</div>"
+            f'<div class="compare" style="{"; ".join(grounds)}">'
+            f"<fieldset><legend>The light</legend>{''.join(choices)}</fieldset>"
+            f'<div class="compare-pictures" role="img" aria-label="{escape(alt)}">'
+            f"{_image('before', picture)}{_image('after', after)}</div>"
             '<input type="range" min="0" max="100" value="50" hidden '
             'aria-label="How much of the picture is as the light has it, in percent"></div>'
         )
@@ -84,7 +96,7 @@ def _image(kind, picture):
 
     buffer = io.BytesIO()
     grey = Image.fromarray((picture.clip(0, 1) * 255).round().astype("uint8"))
-    grey.save(buffer, "webp", quality=82)
+    grey.save(buffer, "webp", quality=75)
     text = base64.b64encode(buffer.getvalue()).decode()
     height, width = picture.shape
     return (
@@ -212,7 +224,7 @@ def _shrink(image):
     elif opaque:
         picture = red if grey else picture.quantize(256, dither=Image.Dither.NONE)
     buffer = io.BytesIO()
-    picture.save(buffer, format=kind, **({"quality": 85} if kind == "webp" else {"optimize": True}))
+    picture.save(buffer, format=kind, **({"quality": 80} if kind == "webp" else {"optimize": True}))
     text = base64.b64encode(buffer.getvalue()).decode()
     image.set("href", f"data:image/{kind};base64,{text}")
     image.set("style", f"image-rendering: {'auto' if smooth else 'pixelated'}")

@@ -14,7 +14,7 @@ from instnorm_lab import figures, photos, style
 INK, MUTED, GRID, BLUE, VERMILION, PAPER = (
     style.LIGHT[name] for name in ("ink", "muted", "grid", "blue", "vermilion", "paper")
 )
-SIZE = 112  # pixels of a photograph's height
+SIZE = 96  # pixels of a photograph's height
 
 
 def svg(chapter, alt):
@@ -105,6 +105,13 @@ def the_family(axes):
                          align="edge", linewidth=0)  # fmt: skip
 
 
+def norms_after_norms(axes):
+    x = np.linspace(0, 2.7, 100)
+    axes.plot(0.15 + x, 0.25 + 0.6 * x, color=INK, linestyle="-")
+    axes.plot(0.15 + x, 0.25 + 1.05 * np.tanh(1.1 * x), color=VERMILION, linestyle="-")
+    axes.plot(0.15 + x, 0.25 + 0.55 * np.minimum(1, 30 * x), color=BLUE, linestyle="-")
+
+
 def depth(axes):
     x = np.linspace(0, 1.3, 50)
     for rate in (-1.3, -0.7, -0.2, 0.5, 1.0):
@@ -121,7 +128,7 @@ def depth(axes):
 
 
 def limits(axes):
-    y, x = np.mgrid[1:-1:90j, -1:1:90j]
+    y, x = np.mgrid[1:-1:64j, -1:1:64j]
     inside = x**2 + y**2 < 1
     z = np.sqrt(np.clip(1 - x**2 - y**2, 0, 1))
     lit = np.clip(0.5 * x + 0.45 * y + 0.74 * z, 0.03, 1)
@@ -172,7 +179,7 @@ def domain_shift(axes):
 
 
 def signals(axes):
-    x = np.linspace(0, 3, 160)
+    x = np.linspace(0, 3, 70)
     form = 0.25 * np.exp(-(((x - 0.9) / 0.25) ** 2)) + 0.4 * np.exp(-(((x - 2) / 0.35) ** 2))
     for k, (gain, offset) in enumerate(
         ((0.5, 1.0), (0.7, 1.12), (0.9, 1.22), (1.1, 1.3), (1.3, 1.42))
@@ -198,11 +205,24 @@ def fast_kernels(axes):
     axes.plot(2.35, 1.3, "o", color=BLUE, markersize=8)
 
 
+def which_norm(axes):
+    ends = (0.35, 1.0, 1.65)
+    for (x0, y0), (x1, y1) in (
+        ((0.2, 1), (0.9, 1)), ((0.9, 1), (1.5, 1.35)), ((0.9, 1), (2.3, ends[0])),
+        ((1.5, 1.35), (2.3, ends[1])), ((1.5, 1.35), (2.3, ends[2])),
+    ):  # fmt: skip
+        axes.plot([x0, x1], [y0, y1], color=INK, linewidth=1.8, linestyle="-")
+    for y in ends:
+        hue = VERMILION if y == ends[1] else GRID
+        axes.bar(2.3, 0.34, 0.34, y - 0.17, color=hue, align="edge", linewidth=0)
+
+
 DRAWN = {
     "principles/style-and-content": style_and_content,
     "principles/the-algorithm": the_algorithm,
     "principles/invariance": invariance,
     "principles/the-family": the_family,
+    "principles/norms-after-norms": norms_after_norms,
     "principles/depth": depth,
     "principles/limits": limits,
     "applications/style-transfer": style_transfer,
@@ -212,4 +232,5 @@ DRAWN = {
     "applications/signals": signals,
     "applications/the-brain": the_brain,
     "applications/fast-kernels": fast_kernels,
+    "applications/which-norm": which_norm,
 }

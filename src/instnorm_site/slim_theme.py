@@ -26,6 +26,7 @@ PLAIN = ("n", "p", "w")
 PLAIN_CODE = re.compile(rf'<span class="(?:{"|".join(PLAIN)})">([^<]*)</span>')
 
 # Stylesheets of the theme and of extensions.
+OURS = ("site.css", "explorable.css")
 GENERAL = ("styles/*.css", "sphinx-design.min.css", "mystnb.*.css")
 
 # The theme's script measures whether a block of code can be scrolled, and so must be reachable by
@@ -72,6 +73,8 @@ def page(text, name):
     text = re.sub(
         r'(<button class="btn search-button-field[^>]*?)\s*aria-label="Search"', r"\1", text
     )
+    # The colours of code are in site.css.
+    text = re.sub(r"\s*<link [^>]*pygments\.css[^>]*>", "", text)
     text = PLAIN_CODE.sub(r"\1", text.replace(*LIGHT_OR_DARK))
     text = re.sub(r"<pre\b", '<pre tabindex="0"', text)
     text = re.sub(r"\s*<script [^>]*scripts/fontawesome\.js[^>]*></script>", "", text)
@@ -110,6 +113,10 @@ def static_files(site):
     for sheet in (path for pattern in GENERAL for path in static.glob(pattern)):
         rules = tinycss2.parse_stylesheet(sheet.read_text("utf-8"), True, True)
         sheet.write_text(tinycss2.serialize(_rules_for(known, rules)), "utf-8")
+    for name in OURS:
+        css = (static / name).read_text("utf-8")
+        css = re.sub(r"\s+", " ", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL))
+        (static / name).write_text(css, "utf-8")
     _icons(static / "styles" / "pydata-sphinx-theme.css", static / "vendor/fontawesome/webfonts")
 
 

@@ -486,3 +486,23 @@ def test_widget_syncs_the_model_and_runs_the_same_module(monkeypatch):
         (explorables.MODULES / f"{name}.js").read_text()
         for name in ("explorable", "plot", "statistics")
     }
+
+
+def test_lights_of_a_comparison_are_those_of_the_arithmetic(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    cat = photos.photo("chelsea", size=16)
+    lights = {"by day": (1, 0), "in fog": (0.25, 0.6)}
+    figures.compare(cat, cat, lights, alt="A cat twice.")
+    html = shown[0].data
+    assert 'aria-label="A cat twice."' in html
+    for k, (gain, offset) in enumerate(lights.values(), 1):
+        ((opacity, ground),) = re.findall(
+            rf"--gain-{k}: (\S+); --ground-{k}: hsl\(0 0% (\S+)%\)", html
+        )
+        assert float(opacity) == gain
+        # A pixel x with this opacity, over that ground.
+        assert float(ground) / 100 * (1 - float(opacity)) == pytest.approx(offset)
+    for wrong in ((0.5, 0.6), (0, 0.5), (0.5, -0.1)):
+        with pytest.raises(ValueError, match="lights must be gain > 0"):
+            figures.compare(cat, cat, {"wrong": wrong}, alt="A cat twice.")

@@ -33,8 +33,10 @@ UNMARKED = """() => [...document.querySelectorAll(
 # Labels of drawings with the size, in pixels of the screen, in which they are seen.
 LABELS = """() => [...document.querySelectorAll(".bd-article svg text")]
   .filter((e) => e.checkVisibility() && e.textContent.trim())
-  .map((e) => [e.textContent.trim(),
-    parseFloat(getComputedStyle(e).fontSize) * Math.abs(e.getScreenCTM().d)])"""
+  .map((e) => {
+    const { a, b } = e.getScreenCTM();
+    return [e.textContent.trim(), parseFloat(getComputedStyle(e).fontSize) * Math.hypot(a, b)];
+  })"""
 
 # How high each explorable is: its drawing and its controls should be seen at once.
 EXPLORABLES = """() => [...document.querySelectorAll(".explorable")].map((e) =>
