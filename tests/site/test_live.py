@@ -39,7 +39,8 @@ def printed(page):
     """The words of each output, which the build may have set as a table."""
     texts = page.evaluate(
         """() => [...document.querySelectorAll(".cell_output")].map((output) =>
-             [...output.querySelectorAll("pre, table.results")].map((e) => e.innerText).join(" "))"""
+             [...output.querySelectorAll("pre, table.results")].map((e) => e.innerText)
+               .join(" "))"""
     )
     return [ROUNDING.sub("rounding", text).split() for text in texts if text.strip()]
 
