@@ -45,7 +45,7 @@ SCROLLABLE_BLOCKS = (
 # What is folded up, by what comes after it.
 FOLD = re.compile(
     r'<summary aria-label="Toggle hidden content">\s*<p class="collapsed[^>]*>[^<]*</p>\s*'
-    r'<p class="expanded[^>]*>[^<]*</p>\s*</summary>(?P<code>.*?)</details>(?P<after>.{0,400})',
+    r'<p class="expanded[^>]*>[^<]*</p>\s*</summary>(?=.*?</details>(?P<after>.{0,400}))',
     re.DOTALL,
 )
 
@@ -90,7 +90,7 @@ def page(text, name):
 
 
 def _named_fold(match):
-    after = match["after"]
+    after = re.split(r'<details|<div class="cell[ "]', match["after"])[0]  # what this cell gave
     if "data-explorable" in after:
         name = "How it is made"
     elif "<figure" in after or "<svg" in after:
@@ -99,7 +99,7 @@ def _named_fold(match):
         name = "How it is computed"
     else:
         name = "What the code below needs"
-    return f"<summary>{name}</summary>{match['code']}</details>{after}"
+    return f"<summary>{name}</summary>"
 
 
 def static_files(site):
