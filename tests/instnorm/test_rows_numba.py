@@ -186,6 +186,7 @@ CALLS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("layout", ["channels first", "channels last"])
 @pytest.mark.parametrize("call", CALLS)
 def test_no_more_memory_than_what_comes_and_goes(call, layout, rng):

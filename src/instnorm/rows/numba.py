@@ -434,8 +434,9 @@ def _samples(pieces, length):
 
 def _blocks(rows, size, most):
     """Bounds of blocks of rows, some for each thread; each call costs some 10 microseconds."""
+    if size < threads.WORTHWHILE:
+        return [(0, rows)]
     number = min(rows, most, max(threads.count(), min(8 * threads.count(), size >> 18)))
-    number = number if size >= threads.WORTHWHILE else 1
     return list(itertools.pairwise(rows * i // number for i in range(number + 1)))
 
 
@@ -450,59 +451,39 @@ def _forward_rows(x, y, eps, lines, centre, sets):
     """mean, var and rough, (A, G)."""
     pieces, rows, length = x.shape
     scale, shift = (_each(p, length) for p in lines)
-    spans, samples = _spans(pieces, length, scale.shape[1]), _samples(pieces, length)
+    tables = _spans(pieces, length, scale.shape[1]), _samples(pieces, length)
     mean, var, rough = np.empty(rows), np.empty(rows), np.empty(rows, np.bool_)
+    given = (x, *tables, eps, LEAST[x.dtype], centre, scale, shift, y, mean, var, rough)
     blocks = _blocks(rows, x.size, rows)
-
-    def work(b):
-        forward_rows(
-            x,
-            spans,
-            samples,
-            eps,
-            LEAST[x.dtype],
-            centre,
-            scale,
-            shift,
-            y,
-            mean,
-            var,
-            rough,
-            *blocks[b],
-        )
-
-    threads.share(work, len(blocks), x.size)
+    threads.share(lambda b: forward_rows(*given, *blocks[b]), len(blocks), x.size)
     return mean.reshape(sets), var.reshape(sets), rough.reshape(sets)
 
 
 def _backward_rows(d, x, dx, eps, line, centre, sets):
     """dscale and dshift, (G, K); rough, (A, G)."""
     pieces, rows, length = x.shape
-    scale, most = _each(line, length), rows
-    if each := scale.ndim == 3:
-        most = max(1, x.size // (16 * scale.size))  # for each block has sums of its own
-    blocks = _blocks(rows, x.size, most)
-    ds, db = (
-        np.zeros((2, len(blocks), *scale.shape[::2]))
-        if each
-        else np.zeros((2, rows, scale.shape[1]))
-    )
-    rough = np.empty(rows, np.bool_)
+    scale, rough = _each(line, length), np.empty(rows, np.bool_)
     tables = _spans(pieces, length, scale.shape[1]), _samples(pieces, length)
-    kernel = backward_rows
-    if each and pieces == len(scale) == 1 and length <= STEP:
-        kernel, tables = backward_short, ()
+    given = (eps, LEAST[x.dtype], centre, scale, dx)
+    if scale.ndim == 3:  # each block of rows has sums of its own
+        blocks = _blocks(rows, x.size, max(1, x.size // (16 * scale.size)))
+        totals = np.zeros((2, len(blocks), *scale.shape[::2]))
+        kernel = backward_rows
+        if pieces == len(scale) == 1 and length <= STEP:
+            kernel, tables = backward_short, ()
 
-    def work(b):
-        own = (ds[b], db[b]) if each else (ds, db)
-        kernel(d, x, *tables, eps, LEAST[x.dtype], centre, scale, dx, *own, rough, *blocks[b])
+        def work(b):
+            kernel(d, x, *tables, *given, *totals[:, b], rough, *blocks[b])
+    else:
+        blocks = _blocks(rows, x.size, rows)
+        totals = np.empty((2, rows, scale.shape[1]))
+
+        def work(b):
+            backward_rows(d, x, *tables, *given, *totals, rough, *blocks[b])
 
     threads.share(work, len(blocks), x.size)
-    ds, db = (
-        a.reshape(-1, *line.shape, a[0].size // line.size if each else 1).sum((0, 3))
-        for a in (ds, db)
-    )
-    return ds, db, rough.reshape(sets)
+    totals = totals.reshape(2, -1, *line.shape, totals.shape[-1] // line.shape[1])
+    return *totals.sum((1, 4)), rough.reshape(sets)
 
 
 def _few(rough):
