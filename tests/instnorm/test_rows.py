@@ -18,7 +18,7 @@ from rows_reference import Rows
 from instnorm.rows import numpy as plain
 from instnorm.rows import threads
 
-BLOCK, CHUNK = 1 << 14, 256
+BLOCK, CHUNK = 1 << 14, 1024
 EPS = 1e-5
 
 
@@ -259,14 +259,15 @@ def test_what_a_row_gets_does_not_depend_on_the_rows_beside_it(kernel, dtype, le
 
 
 @pytest.mark.parametrize("length", [64, 3136, BLOCK + 9, 1 << 17])
-@pytest.mark.parametrize("size", [1e4, 1e5])
-def test_a_first_element_far_out_costs_the_others_no_digits(kernel, size, length, rng):
+@pytest.mark.parametrize(("size", "allowed"), [(1e4, 3e-7), (1e5, 2e-7)])
+def test_a_first_element_far_out_costs_the_others_no_digits(kernel, size, allowed, length, rng):
+    """Five roundings; at 1e4 the squares of the others count, and some are lost beside its own."""
     x = rng.standard_normal((4, length)).astype(np.float32)
     x[:, 0] += size
     y, _, _ = kernel.forward(x, EPS)
     exact = standardised(x, EPS)
     error = np.abs(extended(y) - exact)
-    assert error.max() <= 2e-7 * np.abs(exact).max()
+    assert error.max() <= allowed * np.abs(exact).max()
     assert error[:, 1:].max() <= 4e-7 * np.abs(exact[:, 1:]).max()
 
 

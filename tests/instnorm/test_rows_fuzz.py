@@ -12,8 +12,9 @@ so |error of x̂| <= (8 + n) u (|x̂| + 1), where n is how often a sum was round
 
     |error of dx| <= (16 + n) u (|g| + mean|g| + (|x̂| + 1) mean(|g| (|x̂| + 1))) / s
 
-Sums of float32 numbers are taken in float64, where n is 0; but the compiled kernels sum up to 256
-numbers in float32 first. Sums of M float64 numbers are rounded at most M times.
+Sums of float32 numbers are taken in float64, where n is 0; but the compiled kernels sum up to 1024
+numbers in float32 first, in four sums or more side by side: n is 256 at most. Sums of M float64
+numbers are rounded at most M times.
 """
 
 import ml_dtypes

@@ -36,7 +36,7 @@ from .jit import LEAST, STEP, U, add, at, can_compile, inner, jit, madd
 
 __all__ = ["backward", "backward_given", "can_compile", "forward", "forward_given"]
 
-CHUNK = 256  # numbers
+CHUNK = 1024  # numbers
 LANES = 64  # rows of up to STEP numbers are worked on so many at a time
 SHORT = 16  # shorter segments than this have their scale and shift written out for each element
 LARGEST_SCALE = 1e8
