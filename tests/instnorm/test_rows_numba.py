@@ -138,7 +138,10 @@ def test_ctrl_c_stops_the_work_and_the_next_call_works():
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
+        try:
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, out) == (0, "stopped\n")
 
 
@@ -285,3 +288,26 @@ def test_what_is_not_ordinary_is_left_to_the_plain_kernels(form, rng):
         inplace = a.copy("K")
         compiled.forward(inplace, 0.0, out=inplace)
         assert_allclose(inplace, ours[0], rtol=1e-6, atol=1e-6)
+
+
+def test_a_message_lost_to_ctrl_c_is_not_waited_for(monkeypatch):
+    """An interrupt may come after the leader has taken a helper's message from the queue."""
+    monkeypatch.setattr(threads, "count", lambda: 2)
+    lost = []
+
+    class Interrupted(threads.SimpleQueue):
+        def get(self):
+            message = super().get()
+            if not lost:
+                lost.append(message)
+                raise KeyboardInterrupt
+            return message
+
+    def work(block):
+        time.sleep(0.5 if threading.current_thread().name == "instnorm" else 0.1)
+
+    assert threads._helpers() is not None  # they have a queue of the ordinary kind
+    monkeypatch.setattr(threads, "SimpleQueue", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        threads.share(work, 2, threads.WORTHWHILE)
+    assert lost == [None]

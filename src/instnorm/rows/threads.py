@@ -39,13 +39,16 @@ def share(work, blocks, size):
 
 
 class _Team:
-    """The threads that share one piece of work."""
+    """The threads that share one piece of work.
+
+    Ctrl-C may come between any two steps of the leader. So each step can be taken again: a helper's
+    number is claimed by whoever comes first, and who has ended is remembered, not counted.
+    """
 
     def __init__(self, work, blocks, helpers):
-        self.work, self.left = work, iter(range(blocks))
+        self.work, self.left, self.helpers = work, iter(range(blocks)), range(helpers)
         self.taken, self.error = threading.Lock(), None
-        self.begun = [threading.Lock() for _ in range(helpers)]
-        self.ended = SimpleQueue()
+        self.claims, self.ended, self.news = {}, set(), SimpleQueue()
 
     def run(self):
         try:
@@ -59,19 +62,22 @@ class _Team:
             self.error = error
 
     def help(self, number):
-        if self.begun[number].acquire(blocking=False):
+        if self.claims.setdefault(number, "helper") == "helper":
             self.run()
-            self.ended.put(None)
+            self.ended.add(number)
+            self.news.put(None)
 
     def lead(self):
         """Work, then wait for the helpers that have begun: they write to the caller's arrays."""
         self.run()
-        at_work = sum(not begun.acquire(blocking=False) for begun in self.begun)
-        while at_work:
+        waiting = True
+        while waiting:
             try:
-                self.ended.get()
-                at_work -= 1
-            except BaseException as error:  # a second Ctrl-C: the arrays are still in use
+                begun = {n for n in self.helpers if self.claims.setdefault(n, "leader") == "helper"}
+                while not begun <= self.ended:
+                    self.news.get()
+                waiting = False
+            except BaseException as error:  # Ctrl-C, perhaps again: the arrays are still in use
                 self.error = error
         if self.error is not None:
             raise self.error
