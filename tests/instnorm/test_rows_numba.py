@@ -293,10 +293,11 @@ def test_what_is_not_ordinary_is_left_to_the_plain_kernels(form, rng):
 def test_a_message_lost_to_ctrl_c_is_not_waited_for(monkeypatch):
     """An interrupt may come after the leader has taken a helper's message from the queue."""
     monkeypatch.setattr(threads, "count", lambda: 2)
-    lost = []
+    lost, begun, waited_for = [], threading.Event(), threading.Event()
 
     class Interrupted(threads.SimpleQueue):
         def get(self):
+            waited_for.set()
             message = super().get()
             if not lost:
                 lost.append(message)
@@ -304,7 +305,11 @@ def test_a_message_lost_to_ctrl_c_is_not_waited_for(monkeypatch):
             return message
 
     def work(block):
-        time.sleep(0.5 if threading.current_thread().name == "instnorm" else 0.1)
+        if threading.current_thread().name == "instnorm":
+            begun.set()
+            assert waited_for.wait(60)
+        else:
+            assert begun.wait(60)
 
     assert threads._helpers() is not None  # they have a queue of the ordinary kind
     monkeypatch.setattr(threads, "SimpleQueue", Interrupted)
