@@ -22,7 +22,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 from instnorm_lab import style
 
-FOOT = "<p class='book-version'>"
+FOOT = '<p class="book-version">'
 TITLE = """[...document.querySelector("h1").childNodes]
   .filter((node) => !node.className).map((node) => node.textContent).join("")"""
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

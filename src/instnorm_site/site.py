@@ -72,7 +72,7 @@ def _configure(app, config):
     config.html_static_path.append(str(design))
     config.notfound_urls_prefix = root = urlsplit(config.html_baseurl).path
     options = config.html_theme_options
-    options["extra_footer"] = f"<p class='book-version'>{edition(app.srcdir)}</p>"
+    options["extra_footer"] = f'<p class="book-version">{edition(app.srcdir)}</p>'
     if options.get("repository_url"):
         options |= {"use_issues_button": True, "use_edit_page_button": True, "path_to_docs": "book"}
     lost = config.notfound_context  # a page that is shown at any address

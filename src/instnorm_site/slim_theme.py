@@ -73,6 +73,7 @@ def page(text, name):
     text = re.sub(
         r'(<button class="btn search-button-field[^>]*?)\s*aria-label="Search"', r"\1", text
     )
+    text = re.sub(r"<button (?![^>]*\btype=)", '<button type="button" ', text)
     # The colours of code are in site.css.
     text = re.sub(r"\s*<link [^>]*pygments\.css[^>]*>", "", text)
     text = PLAIN_CODE.sub(r"\1", text.replace(*LIGHT_OR_DARK))
