@@ -86,3 +86,19 @@ def test_sheets_behind_the_first_of_a_chapter_bear_its_name(book):
     assert last - first > 3
     for sheet in range(first + 1, last):
         assert "Style and content" in book.pages[sheet].extract_text()[:60]
+
+
+def test_the_site_offers_the_pdf_at_the_foot_of_each_page(tmp_path):
+    site, file = tmp_path / "html", tmp_path / "book.pdf"
+    (site / "part").mkdir(parents=True)
+    file.write_bytes(b"%PDF")
+    for name in ("index.html", "part/page.html", "moved.html"):
+        (site / name).write_text(
+            "" if name == "moved.html" else f"<footer>{pdf.FOOT}1</p></footer>"
+        )
+    for _ in range(2):  # once is enough
+        pdf.offer(site, file)
+    assert (site / "book.pdf").read_bytes() == b"%PDF"
+    assert (site / "index.html").read_text().count('href="book.pdf"') == 1
+    assert (site / "part" / "page.html").read_text().count('href="../book.pdf"') == 1
+    assert (site / "moved.html").read_text() == ""
