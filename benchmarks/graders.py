@@ -185,6 +185,10 @@ def by_nbgrader(course, command, *arguments):
     # Its exit status is not 0 where an attack has stopped it, or waits for a person.
     with contextlib.suppress(SystemExit):
         run(course, command, *arguments)
+    return what_stands_in(course)
+
+
+def what_stands_in(course):
     points, said = {}, {}
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
         for entry in gradebook.assignment_submissions(ASSIGNMENT):
@@ -196,7 +200,10 @@ def by_nbgrader(course, command, *arguments):
     for path in (course / "autograded").glob(f"*/{ASSIGNMENT}/*.ipynb"):
         cells = nbformat.read(path, 4).cells
         outputs = [output for cell in cells for output in cell.get("outputs", ())]
-        said[path.parts[-3]] = "".join(output.get("text", "") for output in outputs)
+        said[path.parts[-3]] = "".join(
+            output.get("text", "") + output.get("data", {}).get("text/plain", "")
+            for output in outputs
+        )
     return points, said
 
 
@@ -210,10 +217,10 @@ points = {points}
 
 @test_case(points={points}, hidden=False)
 def test_it({function}):
-    from instnorm_checks import grading_seed, report
+    from instnorm_checks import grade, grading_seed, report
 
-    found = report("{name}", {function}, seed=grading_seed())
-    assert float(found.mark) == {points}, found.text
+    mark = grade("{name}", {function})
+    assert float(mark) == {points}, report("{name}", {function}, seed=grading_seed()).text
 """
 
 
@@ -281,6 +288,8 @@ def counted(points, said):
     rejected, named, wrong, harmed, right, scored = 0, 0, 0, [], 0, []
     for k, answers in enumerate(wrong_answers()):
         student = f"wrong-{k:02}"
+        if student not in points:
+            continue
         for exercise, (name, _) in answers.items():
             wrong += 1
             rejected += points.get(student, {}).get(exercise, 0.0) < most[exercise]
@@ -347,20 +356,26 @@ def main():
             found["instnorm-judge"] = counted(*by_nbgrader(courses["instnorm-judge"], *command))
         if "Otter" in options.only and there:
             found["Otter"] = counted(*by_otter(home / "otter", handed_in))
-    report = {
+    report = report_on(found, len(handed_in), why_not)
+    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(found, indent=1))
+    print(f"Written to {options.out}")
+
+
+def report_on(found, notebooks, why_not=""):
+    return {
         **surroundings("benchmarks.graders"),
         "assignment": ASSIGNMENT,
-        "notebooks": len(handed_in),
+        "notebooks": notebooks,
         "versions of graders": {
             "nbgrader": version("nbgrader"),
             **({"otter-grader": NEEDS[0].partition("==")[2]} if "Otter" in found else {}),
         },
         "graders": {name: found[name] for name in GRADERS if name in found},
-        **({} if there else {"Otter was not installed": why_not}),
+        "not run": {
+            name: why_not or "it has not been its turn yet" for name in GRADERS if name not in found
+        },
     }
-    options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(found, indent=1))
-    print(f"Written to {options.out}")
 
 
 def version(package):
