@@ -103,3 +103,12 @@ def test_both_pictures_are_there_without_javascript(visit):
     page.get_by_role("radio", name="at dusk").check()
     assert page.locator(".compare-before").evaluate("(e) => getComputedStyle(e).opacity") == "0.3"
     assert not page.get_by_role("slider").is_visible()
+
+
+def test_the_pictures_are_the_same_in_the_dark(visit):
+    page = visit("index.html", color_scheme="dark")
+    shown = page.locator(".compare-pictures > img").evaluate_all(
+        """(all) => all.map((e) => getComputedStyle(e))
+             .map((s) => [s.filter, s.padding, s.backgroundColor])"""
+    )
+    assert shown == 2 * [["none", "0px", "rgba(0, 0, 0, 0)"]]
