@@ -1,11 +1,12 @@
-"""The family by name, and the way back: which of its members can have made an output?"""
+"""The family by name: who made an output, and who looks at the other images of a batch."""
 
 from . import rows
-from .arguments import check_same_shape
+from .arguments import check_activations, check_floating, check_same_shape
 from .arrays import Array
 from .norms import batch_norm, instance_norm, layer_norm
 
 __all__ = [
+    "batch_leakage",
     "normalize",
     "which_norm",
 ]
@@ -61,3 +62,49 @@ def which_norm(x: Array, y: Array, eps: float = 1e-5, *, tolerance: float = 1e-6
     xp = rows.array_module(x)
     fits = [xp.allclose(member(x, eps=eps), y, tolerance, tolerance) for member in MEMBERS.values()]
     return xp.asarray(fits, dtype="float64")
+
+
+def batch_leakage(x: Array, others: Array, weight: Array, mode: str, eps: float = 1e-5) -> Array:
+    """How far the score of an image depends on the images that are judged beside it.
+
+    The judge is the smallest discriminator with a norm in it: the score of an image is the sum of
+    weight * normalize(batch, mode), over the channels and positions of that image. Each image of x
+    is judged in several batches, beside each company of `others` in turn. Its leak is the largest
+    of its scores minus the smallest. It is 0 for instance and layer norm.
+
+    Parameters
+    ----------
+    x : (N, C, *spatial) float array: the images that are judged, one at a time
+    others : (K, B, C, *spatial) float array: K companies of B images each
+    weight : (C, *spatial) float array
+    mode : "BN", "LN" or "IN"
+    eps : float, not negative
+
+    Returns
+    -------
+    leak : (N,) float64 array
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `normalize`; also when the shapes do not fit, or there is no company.
+    """
+    check_activations("x", x, spatial=1)
+    check_floating("others", others)
+    check_floating("weight", weight)
+    image = x.shape[1:]
+    if others.ndim != x.ndim + 1 or others.shape[2:] != image or not len(others):
+        wanted = ", ".join(map(str, image))
+        raise ValueError(
+            f"others must have shape (K, B, {wanted}), K of 1 or more; got {others.shape}"
+        )
+    if weight.shape != image:
+        raise ValueError(f"weight must have the shape of an image, {image}; got {weight.shape}")
+    xp = rows.array_module(x)
+    x, others, weight = (a.astype("float64") for a in (x, others, weight))
+    scores = xp.empty((len(x), len(others)))
+    for n in range(len(x)):
+        for k in range(len(others)):
+            batch = xp.concatenate([x[n : n + 1], others[k]])
+            scores[n, k] = (weight * normalize(batch, mode, eps)[0]).sum()
+    return scores.max(1) - scores.min(1)

@@ -1,7 +1,10 @@
-"""Mixtures: layers that learn how much of each member to use, and images that share statistics."""
+"""Mixtures: of members of the family, of two images' statistics, of stored and measured ones."""
+
+import math
 
 from . import rows
 from .arguments import (
+    as_number,
     check_activations,
     check_eps,
     check_floating,
@@ -13,7 +16,9 @@ from .norms import batch_norm, instance_norm
 from .planes import norm_per_plane, plane_moments
 
 __all__ = [
+    "adapt_batch_norm",
     "batch_instance_norm",
+    "ibn",
     "mixstyle",
     "switchable_norm",
 ]
@@ -106,6 +111,100 @@ def batch_instance_norm(
     gain = 1.0 if gamma is None else gamma.astype("float64")
     y = batch_norm(wide, gain * rho, beta, eps=eps)
     return (y + instance_norm(wide, gain * (1 - rho), eps=eps)).astype(x.dtype)
+
+
+def ibn(
+    x: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    *,
+    eps: float = 1e-5,
+) -> Array:
+    """Instance norm for the first C // 2 channels, batch norm (as in training) for the others.
+
+    Source: Pan, Luo, Shi and Tang 2018, ECCV, arXiv:1807.09441: the norm of a block "IBN-a".
+
+    Parameters
+    ----------
+    x : (N, C, *spatial) float array with at least one spatial axis
+    gamma, beta : (C,) float arrays, or None for 1 and 0
+    eps : float, not negative
+
+    Returns
+    -------
+    y : array like x
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `instance_norm`.
+    """
+    check_activations("x", x, spatial=1)
+    channels = x.shape[1]
+    check_per_channel("gamma", gamma, channels)
+    check_per_channel("beta", beta, channels)
+    y = rows.array_module(x).empty_like(x)
+    half = channels // 2
+    for norm, part in ((instance_norm, slice(half)), (batch_norm, slice(half, channels))):
+        y[:, part] = norm(
+            x[:, part], *(p if p is None else p[part] for p in (gamma, beta)), eps=eps
+        )
+    return y
+
+
+def adapt_batch_norm(
+    x: Array,
+    running_mean: Array,
+    running_var: Array,
+    gamma: Array | None = None,
+    beta: Array | None = None,
+    *,
+    prior: float,
+    eps: float = 1e-5,
+) -> Array:
+    """Batch norm whose stored moments are adapted to the batch that it is given, without labels.
+
+    With n images in x, a moment is prior / (prior + n) of the stored one and n / (prior + n) of
+    the batch's, as if the stored one came from `prior` images. That holds for the mean and for the
+    (biased) variance, so what lies between the two means is not counted as spread. prior = 0 is
+    batch norm as in training; with a very large prior it is batch norm as in use.
+
+    Source: Schneider, Rusak, Eck, Bringmann, Brendel and Bethge 2020, NeurIPS, arXiv:2006.16971.
+
+    Parameters
+    ----------
+    x : (N, C, *spatial) float array with at least one spatial axis
+    running_mean, running_var : (C,) float arrays, the stored moments; they are not changed
+    gamma, beta : (C,) float arrays, or None for 1 and 0
+    prior : float, not negative: how many images the stored moments count for
+    eps : float, not negative
+
+    Returns
+    -------
+    y : array like x
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `instance_norm`; also when prior is not a finite number of 0 or more.
+    """
+    check_activations("x", x, spatial=1)
+    for name, moment in (("running_mean", running_mean), ("running_var", running_var)):
+        check_floating(name, moment)
+        check_per_channel(name, moment, x.shape[1])
+    prior = as_number("prior", prior)
+    if not (math.isfinite(prior) and prior >= 0):
+        raise ValueError(f"prior must be finite and not negative; got {prior!r}")
+    if x.size == 0:
+        return rows.array_module(x).empty_like(x)
+    stored = prior / (prior + len(x))
+    mean, var = (
+        stored * moment.astype("float64") + (1 - stored) * measured[0]
+        for moment, measured in zip(
+            (running_mean, running_var), _pooled(*plane_moments(x), axis=0), strict=True
+        )
+    )
+    return batch_norm(x, gamma, beta, running_mean=mean, running_var=var, training=False, eps=eps)
 
 
 def mixstyle(x: Array, partner: Array, weight: Array, *, eps: float = 1e-5) -> Array:

@@ -21,6 +21,7 @@ import sys
 
 from . import (
     depth,
+    domain_shift,
     fast_kernels,
     invariance,
     limits,
@@ -59,6 +60,7 @@ ASSIGNMENTS = (
     limits,
     style_transfer,
     modulation,
+    domain_shift,
     signals,
     the_brain,
     fast_kernels,

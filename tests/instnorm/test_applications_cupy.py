@@ -13,8 +13,15 @@ from instnorm.divisive import (
     local_response_norm,
     naka_rushton,
 )
+from instnorm.family import batch_leakage
 from instnorm.geometry import instance_norm_jacobian
-from instnorm.mixtures import batch_instance_norm, switchable_norm
+from instnorm.mixtures import (
+    adapt_batch_norm,
+    batch_instance_norm,
+    ibn,
+    mixstyle,
+    switchable_norm,
+)
 from instnorm.photometric import observation_normalise, photometric_stereo, render
 from instnorm.series import cmn, cmvn, msc, revin, revin_inverse, snv
 from instnorm.style import adain, conditional_instance_norm, gram_matrix
@@ -91,6 +98,16 @@ CALLS = {
     "CMVN": lambda rng: (cmvn, [rng.standard_normal((3, 4, 20)) + 5]),
     "switchable norm": lambda rng: (switchable_norm, [images(rng), *rng.standard_normal((2, 3))]),
     "batch-instance norm": lambda rng: (batch_instance_norm, [images(rng), rng.uniform(0, 1, 4)]),
+    "MixStyle": lambda rng: (mixstyle, [images(rng), images(rng), rng.uniform(0, 1, 2)]),
+    "IBN": lambda rng: (ibn, [images(rng), *rng.standard_normal((2, 4))]),
+    "adapted batch norm": lambda rng: (
+        lambda *a: adapt_batch_norm(*a, prior=3.0),
+        [images(rng), rng.standard_normal(4), rng.uniform(1, 2, 4)],
+    ),
+    "batch leakage": lambda rng: (
+        lambda *a: batch_leakage(*a, "BN"),
+        [images(rng), np.stack([images(rng), images(rng)]), rng.standard_normal((4, 6, 5))],
+    ),
     "rendering": lambda rng: (render, [*scene(rng)]),
     "photometric stereo": lambda rng: (
         lambda *a: photometric_stereo(*a)[0],

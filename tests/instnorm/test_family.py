@@ -1,11 +1,11 @@
-"""The family by name, and black boxes told apart."""
+"""The family by name, black boxes told apart, and what leaks from neighbours."""
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from instnorm import batch_norm, instance_norm, layer_norm
-from instnorm.family import MEMBERS, normalize, which_norm
+from instnorm.family import MEMBERS, batch_leakage, normalize, which_norm
 
 
 def activations(rng, *shape):
@@ -58,3 +58,64 @@ def test_bad_input_is_refused(rng):
         which_norm(x, x[..., :3])
     with pytest.raises(TypeError, match="y must hold floating-point numbers"):
         which_norm(x, x.astype(int))
+
+
+# --- What leaks from neighbours -------------------------------------------------------------------
+
+
+def judged(rng, images=2, company=(3, 4)):
+    return {
+        "x": activations(rng, images, 3, 4, 5),
+        "others": np.stack([activations(rng, company[1], 3, 4, 5) for _ in range(company[0])]),
+        "weight": rng.standard_normal((3, 4, 5)),
+    }
+
+
+def test_the_leak_is_the_range_of_the_scores(rng):
+    given = judged(rng)
+    for image, leak in zip(given["x"], batch_leakage(**given, mode="BN", eps=0.1), strict=True):
+        scores = []
+        for company in given["others"]:
+            batch = np.concatenate([image[None], company])
+            mean, var = batch.mean((0, 2, 3)), batch.var((0, 2, 3))
+            normed = (image - mean[:, None, None]) / np.sqrt(var + 0.1)[:, None, None]
+            scores.append(np.sum(given["weight"] * normed))
+        assert_allclose(leak, max(scores) - min(scores), rtol=1e-12)
+        assert leak > 0.1
+
+
+def test_only_batch_norm_leaks(rng):
+    given = judged(rng)
+    for mode in ("IN", "LN"):
+        assert_array_equal(batch_leakage(**given, mode=mode), [0, 0])
+    assert_array_equal(batch_leakage(**judged(rng, company=(1, 4)), mode="BN"), [0, 0])
+    assert_array_equal(batch_leakage(**judged(rng, company=(3, 0)), mode="BN"), [0, 0])
+
+
+def test_the_more_others_the_less_leaks(rng):
+    few, many = (
+        batch_leakage(**judged(rng, images=20, company=(5, size)), mode="BN").mean()
+        for size in (2, 60)
+    )
+    assert few > 2 * many
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        (
+            {"others": np.ones((2, 3, 4, 5))},
+            ValueError,
+            r"\(K, B, 3, 4, 5\), .* got \(2, 3, 4, 5\)",
+        ),
+        ({"others": np.ones((0, 1, 3, 4, 5))}, ValueError, "K of 1 or more"),
+        ({"others": np.ones((2, 1, 3, 4, 5), int)}, TypeError, "others must hold floating"),
+        ({"weight": np.ones((3, 1, 1))}, ValueError, r"weight must have .* \(3, 4, 5\); got"),
+        ({"mode": "GN"}, ValueError, "mode must be one of BN, LN, IN"),
+        ({"x": np.ones((2, 3))}, ValueError, "x must have shape"),
+        ({"eps": -1}, ValueError, "eps must be finite"),
+    ],
+)
+def test_leaks_of_bad_input_are_refused(change, error, words, rng):
+    with pytest.raises(error, match=words):
+        batch_leakage(**{**judged(rng), "mode": "BN", **change})

@@ -1,11 +1,17 @@
-"""Switchable norm, batch-instance norm and MixStyle against definitions and extreme cases."""
+"""Mixtures of norms, images and stored moments against definitions and extreme cases."""
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from instnorm import batch_norm, instance_norm, layer_norm
-from instnorm.mixtures import batch_instance_norm, mixstyle, switchable_norm
+from instnorm.mixtures import (
+    adapt_batch_norm,
+    batch_instance_norm,
+    ibn,
+    mixstyle,
+    switchable_norm,
+)
 from instnorm.style import adain
 
 SHAPES = [(3, 4, 11), (3, 4, 5, 7), (3, 4, 3, 4, 5)]
@@ -173,3 +179,95 @@ def test_mixstyle_refuses_bad_input(change, error, words, rng):
     mixstyle(**good)
     with pytest.raises(error, match=words):
         mixstyle(**{**good, **change})
+
+
+# --- IBN ------------------------------------------------------------------------------------------
+
+
+@shapes
+@pytest.mark.parametrize("channels", [4, 3, 1])
+def test_ibn_is_instance_norm_in_front_and_batch_norm_behind(shape, channels, rng):
+    x, gamma, beta = sample(rng, (shape[0], channels, *shape[2:]))
+    half = channels // 2
+    instance, batch = instance_norm(x, gamma, beta, eps=0.1), batch_norm(x, gamma, beta, eps=0.1)
+    y = ibn(x, gamma, beta, eps=0.1)
+    assert_allclose(y[:, :half], instance[:, :half], atol=1e-12)
+    assert_allclose(y[:, half:], batch[:, half:], atol=1e-12)
+    bare = ibn(x)
+    assert_allclose(bare[:, :half], instance_norm(x)[:, :half], atol=1e-12)
+    assert_allclose(bare[:, half:], batch_norm(x)[:, half:], atol=1e-12)
+
+
+# --- Batch norm with adapted moments --------------------------------------------------------------
+
+
+@shapes
+@pytest.mark.parametrize("prior", [0, 1.5, 40.0])
+def test_adapted_batch_norm_is_its_definition(shape, prior, rng):
+    x, gamma, beta = sample(rng, shape)
+    stored = rng.standard_normal(4), rng.uniform(0.5, 2, 4)
+    over = (0, *range(2, x.ndim))
+    share = prior / (prior + len(x))
+    mean, var = (
+        share * s + (1 - share) * measured
+        for s, measured in zip(stored, (x.mean(over), x.var(over)), strict=True)
+    )
+    channel = (slice(None), *[None] * (x.ndim - 2))
+    expected = (x - mean[channel]) / np.sqrt(var + 0.1)[channel]
+    kept = [moment.copy() for moment in stored]
+    assert_allclose(adapt_batch_norm(x, *stored, prior=prior, eps=0.1), expected, atol=1e-12)
+    expected = gamma[channel] * expected + beta[channel]
+    y = adapt_batch_norm(x, *stored, gamma, beta, prior=prior, eps=0.1)
+    assert_allclose(y, expected, atol=1e-12)
+    assert_array_equal(stored, kept)
+
+
+def test_at_its_ends_adapted_batch_norm_is_batch_norm(rng):
+    x, gamma, beta = sample(rng, SHAPES[1])
+    stored = rng.standard_normal(4), rng.uniform(0.5, 2, 4)
+    measured = adapt_batch_norm(x, *stored, gamma, beta, prior=0)
+    assert_allclose(measured, batch_norm(x, gamma, beta), atol=1e-12)
+    in_use = batch_norm(
+        x, gamma, beta, running_mean=stored[0], running_var=stored[1], training=False
+    )
+    assert_allclose(adapt_batch_norm(x, *stored, gamma, beta, prior=1e15), in_use, atol=1e-12)
+
+
+def test_adapted_or_split_the_dtype_is_kept_and_no_images_give_none(rng):
+    x = sample(rng, SHAPES[1])[0].astype(np.float32)
+    stored = np.zeros(4, np.float32), np.ones(4, np.float32)
+    for function in (ibn, lambda x: adapt_batch_norm(x, *stored, prior=0)):
+        kept = x.copy()
+        y = function(x)
+        assert y.dtype == np.float32
+        assert_allclose(y, function(x.astype(float)), atol=1e-5)
+        assert_array_equal(x, kept)
+        assert function(x[:0]).shape == (0, *x.shape[1:])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: ibn(X[0, 0]), ValueError, "x must have shape"),
+        (lambda: ibn(X, np.ones(3)), ValueError, r"gamma must have shape \(4,\)"),
+        (lambda: ibn(X, None, np.ones(2)), ValueError, r"beta must have shape \(4,\)"),
+        (lambda: ibn(X, eps=-1), ValueError, "eps must be finite"),
+        (lambda: ibn(X[..., :1, :1]), ValueError, "holds 1 value"),
+        (lambda: adapt_batch_norm(X, None, RHO, prior=1), TypeError, "running_mean must be a"),
+        (
+            lambda: adapt_batch_norm(X, RHO, RHO[:3], prior=1),
+            ValueError,
+            r"running_var must have shape \(4,\)",
+        ),
+        (
+            lambda: adapt_batch_norm(X, RHO, RHO, prior=-1),
+            ValueError,
+            "prior must be finite and not negative; got -1.0",
+        ),
+        (lambda: adapt_batch_norm(X, RHO, RHO, prior="1"), TypeError, "prior must be a number"),
+        (lambda: adapt_batch_norm(X, RHO, RHO, prior=1, eps=-1), ValueError, "eps must be finite"),
+    ],
+)
+def test_splitting_and_adapting_refuse_bad_input(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
