@@ -271,21 +271,22 @@ ADAPT_BATCH_NORM = Exercise(
         ),
         Misconception(
             "one-step-of-the-running-mean",
-            "Your moments are moved a tenth of the way, as in training. Here the way is that from "
-            "prior images to prior + n.",
+            "Your moments are moved a tenth of the way, as running moments are in training. Here "
+            "the step depends on prior, and on how many images there are.",
             adapted_by(share=lambda prior, x: 0.9),
             ("measured", "mixed", "array"),
         ),
         Misconception(
             "counts-pixels",
-            "Your n counts pixels. prior counts images, and so must n: the pixels of one image "
-            "say much the same as their neighbours.",
+            "You count the pixels of the batch. prior counts images, so count images here too: "
+            "neighbouring pixels say much the same.",
             adapted_by(share=lambda prior, x: prior / (prior + x[:, 0].size)),
             ("mixed",),
         ),
         Misconception(
             "counts-channels",
-            "Your n is the number of channels. The images are along the first axis.",
+            "You count the channels of the batch, where its images are to be counted. They are "
+            "along the first axis.",
             adapted_by(share=lambda prior, x: prior / (prior + x.shape[1])),
             ("mixed",),
         ),

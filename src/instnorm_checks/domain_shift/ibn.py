@@ -104,6 +104,14 @@ def some_sizes(rng, channels):
     return n, channels, h, w
 
 
+def long_in_turn(rng, channels):
+    """Three shapes with few channels, so that half of another axis is more than half of these."""
+    for axis in (0, 2, 3):
+        shape = [*rng.integers(2, 4, 4)]
+        shape[axis], shape[1] = rng.integers(6, 9), channels
+        yield tuple(map(int, shape))
+
+
 def told_apart_in(rng, shape, told):
     """Planes with moments of their own in the channels `told`; in the others all are alike."""
     x = bright(rng, shape)
@@ -111,18 +119,15 @@ def told_apart_in(rng, shape, told):
     return plainly(x)
 
 
-def in_the_first_half(rng, shape=None):
-    shape = shape or some_sizes(rng, int(rng.choice([4, 6])))
+def in_the_first_half(rng, shape):
     return told_apart_in(rng, shape, is_first(shape[1]))
 
 
-def in_the_second_half(rng, shape=None):
-    shape = shape or some_sizes(rng, int(rng.choice([4, 6])))
+def in_the_second_half(rng, shape):
     return told_apart_in(rng, shape, ~is_first(shape[1]))
 
 
-def in_the_middle(rng, shape=None):
-    shape = shape or some_sizes(rng, int(rng.choice([3, 7])))
+def in_the_middle(rng, shape):
     return told_apart_in(rng, shape, [shape[1] // 2])
 
 
@@ -164,21 +169,26 @@ IBN = Exercise(
             1,
             "The first half of the channels: one mean and one variance for each plane.",
             public=(in_the_first_half(FIXED, shape=(3, 4, 1, 2)),),
-            hidden=lambda rng: [in_the_first_half(rng) for _ in range(4)],
+            hidden=lambda rng: [in_the_first_half(rng, some_sizes(rng, c)) for c in (4, 4, 6, 6)],
         ),
         Aspect(
             "batch",
             1,
             "The second half: one mean and one variance for each channel, over all images.",
             public=(plainly(TALL), in_the_second_half(FIXED, shape=(2, 4, 1, 3))),
-            hidden=lambda rng: [in_the_second_half(rng) for _ in range(4)],
+            hidden=lambda rng: [
+                in_the_second_half(rng, shape)
+                for shape in (*long_in_turn(rng, 2), some_sizes(rng, 4), some_sizes(rng, 6))
+            ],
         ),
         Aspect(
             "odd",
             1,
             "With an odd number of channels, the one in the middle goes to batch norm.",
             public=(in_the_middle(FIXED, shape=(2, 3, 2, 2)),),
-            hidden=lambda rng: [in_the_middle(rng) for _ in range(3)],
+            hidden=lambda rng: [
+                in_the_middle(rng, shape) for shape in (*long_in_turn(rng, 3), some_sizes(rng, 7))
+            ],
         ),
         Aspect(
             "gain",
@@ -283,7 +293,7 @@ IBN = Exercise(
             ("instance",),
         ),
         Misconception(
-            "no-channels-behind",
+            "one-mean-for-the-second-half",
             "Your second half has one mean and one variance for everything. Batch norm pools the "
             "images, and keeps the channels apart.",
             divided_by(axes=(INSTANCE, (0, 1, 2, 3))),
