@@ -74,6 +74,12 @@ def as_one_sample(stored, measured, share):
     return mean, var + share * (1 - share) * (stored[0] - measured[0]) ** 2
 
 
+def around_the_mixed_mean(stored, measured, share):
+    """The batch's variance is taken about the mixture of the means."""
+    mean, var = blended(stored, measured, share)
+    return mean, var + (1 - share) * (mean - measured[0]) ** 2
+
+
 def mean_alone(stored, measured, share):
     return blended(stored, measured, share)[0], stored[1]
 
@@ -298,11 +304,12 @@ ADAPT_BATCH_NORM = Exercise(
         ),
         Misconception(
             "variance-of-both-together",
-            "Your variance is that of both sets thrown together: the distance between the two "
-            "means counts as spread. The scanners differ by that distance, not the pictures. Mix "
+            "In your variance the distance between the two means counts as spread, as if both sets "
+            "were thrown together. The scanners differ by that distance, not the pictures. Mix "
             "the two variances as they are.",
             adapted_by(blend=as_one_sample),
             ("mixed",),
+            also=(adapted_by(blend=around_the_mixed_mean),),
         ),
         Misconception(
             "mixes-the-outputs",

@@ -168,7 +168,10 @@ IBN = Exercise(
             "instance",
             1,
             "The first half of the channels: one mean and one variance for each plane.",
-            public=(in_the_first_half(FIXED, shape=(3, 4, 1, 2)),),
+            public=(
+                in_the_first_half(FIXED, shape=(3, 4, 1, 2)),
+                in_the_first_half(FIXED, shape=(2, 6, 1, 2)),
+            ),
             hidden=lambda rng: [in_the_first_half(rng, some_sizes(rng, c)) for c in (4, 4, 6, 6)],
         ),
         Aspect(

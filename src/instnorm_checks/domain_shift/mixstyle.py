@@ -266,6 +266,12 @@ MIXSTYLE = Exercise(
             ("share",),
         ),
         Misconception(
+            "ignores-the-weight",
+            "Your images take all of their partner's style: weight has no effect on it.",
+            styled_by(share=lambda weight, perm: np.zeros(len(weight))),
+            ("share",),
+        ),
+        Misconception(
             "weight-of-the-first-image",
             "All your images have the weight of the first. Each has its own.",
             styled_by(share=lambda weight, perm: np.broadcast_to(weight[:1], weight.shape)),
