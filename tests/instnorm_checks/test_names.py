@@ -8,6 +8,7 @@ import pytest
 from instnorm import instance_norm
 from instnorm.contrast import contrast_scores
 from instnorm_checks import EXERCISES, report
+from instnorm_checks.engine.compare import has_digits
 from instnorm_checks.engine.diagnosis import examine
 
 LOOPS, CONTRAST = "instance-norm-loops", "contrast-scores"
@@ -93,6 +94,12 @@ def test_misconceptions_whose_answers_are_plain_keep_their_own_words():
     ):
         function = EXERCISES[name].misconception(wrong).implementation
         assert names(name, function) == {wrong}
+
+
+def test_an_answer_in_float32_that_is_asked_for_needs_no_more_digits():
+    right = np.array([1.0, -1.0], np.float32)
+    assert has_digits(np.nextafter(right, np.float32(0)), right)
+    assert not has_digits(np.nextafter(right, np.float32(0)), right.astype(float))
 
 
 # --- Evidence -------------------------------------------------------------------------------------
