@@ -116,10 +116,13 @@ def kernel_killed_each_time(patch, moment, seconds):
     async def launched(self, cmd, **kwargs):
         about = await launch(self, cmd, **kwargs)
         descriptor = os.dup(self.kernel)
-        later(
-            0.05 + 0.3 * moment * seconds,
-            lambda: signal.pidfd_send_signal(descriptor, signal.SIGKILL),
-        )
+
+        def strike():
+            with contextlib.suppress(OSError):  # it may have come to its end before
+                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            os.close(descriptor)
+
+        later(0.05 + 0.3 * moment * seconds, strike)
         return about
 
     patch.setattr(provisioner.SandboxProvisioner, "launch_kernel", launched)
