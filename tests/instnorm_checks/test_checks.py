@@ -136,6 +136,7 @@ def test_right_answers_have_full_marks(name, function, seed):
     assert examination.points == EXERCISES[name].points
 
 
+@pytest.mark.alone
 @pytest.mark.slow  # 4 s each
 @pytest.mark.parametrize(
     ("name", "function"),
@@ -179,6 +180,7 @@ def test_a_slow_answer_is_named_and_costs_nothing(name, wrong, monkeypatch, caps
     assert " ".join(text.split("\n\n")[1].split()) == f"{wrong.name}: {wrong.says}"
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @each_misconception(TIMED)
 def test_the_same_holds_where_cases_have_their_full_size(name, wrong, full_size):

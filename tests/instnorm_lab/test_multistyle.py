@@ -133,17 +133,22 @@ def test_incomplete_statistics_are_refused(picture):
         multistyle.stylise(picture, 7, statistics=own)
 
 
-def test_the_network_joins_the_files_of_the_site():
-    config = SimpleNamespace(html_static_path=["style"], html_baseurl="")
+def test_the_network_joins_the_files_of_the_site(tmp_path):
+    config = SimpleNamespace(
+        html_static_path=["style"],
+        html_baseurl="",
+        html_theme_options={},
+        notfound_context={"body": ""},
+    )
     handlers = {}
 
     def connect(event, call, priority=500):
         handlers[event] = call
 
-    app = SimpleNamespace(connect=connect)
+    app = SimpleNamespace(connect=connect, doctreedir=tmp_path, srcdir=tmp_path)
     site.setup(app)
     handlers["config-inited"](app, config)
-    assert config.html_static_path == ["style", str(multistyle.model_file())]
+    assert config.html_static_path[:2] == ["style", str(multistyle.model_file())]
 
 
 def test_a_picture_becomes_an_address():
