@@ -320,7 +320,7 @@ def test_a_third_derivative_is_that_of_the_definition():
 # --- what PyTorch asks of an operator -------------------------------------------------------------
 
 
-@pytest.mark.parametrize("affine", [False, True])
+@pytest.mark.parametrize("affine", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize(
     "options", [(4, False, True), (2, False, True), (1, False, False), (4, True, True)], ids=str
 )

@@ -323,6 +323,7 @@ def test_single_precision_costs_what_it_cannot_give_and_no_more(seed):
     assert lost(examine(EXERCISES[LOOPS], single, seed)) == {"large-offset", "array"}
 
 
+@pytest.mark.slow  # half a minute in all
 @each_seed
 @each_exercise
 def test_misconceptions_stay_a_factor_of_two_above_it(name, seed):
@@ -443,6 +444,7 @@ def test_a_wrong_answer_is_shown_where_it_first_disagrees(capsys):
     assert f'instance_norm_loops(**public_case("{LOOPS}", "one-plane", 0))' in text
 
 
+@pytest.mark.slow  # half a minute in all
 @each_exercise
 def test_a_misconception_is_the_first_thing_said(name, capsys):
     for wrong in EXERCISES[name].misconceptions:

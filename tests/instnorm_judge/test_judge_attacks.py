@@ -53,14 +53,11 @@ CONTROLS = {f"control-{name}": control for name, control in controls.CONTROLS.it
 ALWAYS = {
     "scoring-patched-grade",
     "scoring-forged-mark",
-    "scoring-imports-the-reference",
     "scoring-finds-the-reference-in-memory",
     "scoring-lying-array",
     "scoring-malicious-pickle",
-    "scoring-forged-frames",
     "scoring-forged-outputs",
     "scoring-forged-prompt-and-reply",
-    "harming-exits-in-a-call",
     "harming-kills-everything",
     "harming-endless-at-load",
     "harming-memory-bomb",
@@ -68,15 +65,11 @@ ALWAYS = {
     "harming-fork-bomb",
     "harming-disk-fill",
     "harming-network",
-    "harming-environment",
-    "harming-writes-the-gradebook",
     "harming-html-and-script",
     "tampering-deletes-the-tests",
     "tampering-answers-turned-tests",
     "tampering-script-in-text",
     "tampering-links-to-other-files",
-    "tampering-deep-json",
-    "tampering-strange-cells",
 }
 SECRET = "a-secret-of-the-instructor"
 MARKER = "HARMEDbythemarker"

@@ -30,6 +30,7 @@ ONE_OF_EACH_KIND = {
     "search.html",
     "applications/style-transfer.html",  # pictures, an explorable, live cells, questions
     "hands-on/the-algorithm.html",
+    "hands-on/for-instructors.html",
 }
 QUIET = [
     "--no-sandbox",
@@ -57,13 +58,18 @@ def pytest_collection_modifyitems(items):
 
 def pytest_generate_tests(metafunc):
     """Run a test that asks for a `page_name` on each page of the built book, and one that asks for
-    `explorable_name` on each explorable. `page_for_axe`: on each too, most of them in the gate."""
+    `explorable_name` on each explorable.
+
+    All exercises have pages of one kind: `make test` opens two. And `page_for_axe` is one of each
+    kind there; `make gate` opens all.
+    """
     for fixture in {"page_name", "page_for_axe"} & set(metafunc.fixturenames):
         pages = sorted(BUILT.rglob("*.html"))
         ours = [p for p in pages if "_static" not in p.parts]
         pages = [p for p in ours if not moved(p)]
         names = [p.relative_to(BUILT).as_posix() for p in pages] or ["index.html"]
-        late = [] if fixture == "page_name" else [n for n in names if n not in ONE_OF_EACH_KIND]
+        late = {n for n in names if fixture == "page_for_axe" or n.startswith("hands-on/")}
+        late -= ONE_OF_EACH_KIND
         metafunc.parametrize(
             fixture, [pytest.param(n, marks=[pytest.mark.slow] * (n in late)) for n in names]
         )

@@ -5,6 +5,8 @@ A new module in book/explorables is tested here without further ado.
 
 from pathlib import Path
 
+import pytest
+
 from instnorm_lab import style
 
 # What a reader can see of it change.
@@ -110,6 +112,7 @@ def test_it_fits_a_small_telephone_and_a_finger(mounted, explorable_name):
         assert slider.input_value() != before
 
 
+@pytest.mark.slow
 def test_a_figure_stands_there_without_javascript(visit, page_of, explorable_name):
     page = visit(page_of[explorable_name], java_script_enabled=False)
     box = page.locator(f"[data-explorable='{explorable_name}']")

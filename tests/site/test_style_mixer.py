@@ -65,6 +65,7 @@ def test_nothing_is_loaded_before_it_is_asked_for(mixer):
     assert box.locator("fieldset").evaluate("each => each.disabled")
 
 
+@pytest.mark.slow  # some 10 s
 def test_the_page_paints_as_the_library_does(mixer, site):
     requests = []
     box = load(mixer(watch=lambda page: page.on("request", lambda r: requests.append(r.url))))
@@ -112,6 +113,7 @@ def test_readers_own_picture_is_painted_and_stays_here(mixer):
     assert_alike(read(box, "photograph"), before)
 
 
+@pytest.mark.slow  # some 10 s
 def test_contrast_leaves_the_painting_alone_and_a_file_that_is_no_picture_is_refused(mixer):
     box = load(mixer())
     photograph, painting = read(box, "photograph"), read(box, "painting")
