@@ -85,6 +85,47 @@ def test_whatever_fails_the_rest_is_run_and_the_verdict_is_no(breaks, monkeypatc
     assert ran == [name for name in everything if name not in skipped]
 
 
+FAILED = """<testsuites><testsuite><testcase classname="tests.some" name="test_it" time="1">
+<failure message="assert 0"/></testcase><testcase classname="tests.some" name="test_two" time="1"/>
+</testsuite></testsuites>"""
+
+
+@pytest.mark.parametrize(
+    ("second", "reports", "forgets", "holds"),
+    [
+        pytest.param(0, FAILED, False, True, id="held the second time"),
+        pytest.param(1, FAILED, False, False, id="failed again"),
+        pytest.param(0, FAILED, True, False, id="was not tried"),
+        pytest.param(0, None, False, False, id="no report"),
+        pytest.param(0, FAILED.replace("failure", "x"), False, False, id="no test failed"),
+    ],
+)
+def test_what_fails_has_a_second_chance_by_itself(
+    second, reports, forgets, holds, monkeypatch, tmp_path
+):
+    """And only tests have one: not a run that broke off."""
+
+    class Stage(SimpleNamespace):
+        def __init__(self, name, *command, log=None):
+            status = {"tests": 1, "second time": second}.get(name, 0)
+            super().__init__(name=name, failed=status != 0, status=status)
+            run.STARTED.append(self)
+            if name == "tests" and reports:
+                (tmp_path / "tests.xml").write_text(reports)
+            if name == "second time":
+                count = 0 if status == 0 and forgets else 1
+                cases = "<testcase/>" * count
+                (tmp_path / "second-time.xml").write_text(f"<testsuites>{cases}</testsuites>")
+
+        def end(self):
+            return self
+
+    monkeypatch.setattr(run, "Stage", Stage)
+    monkeypatch.setattr(run, "LOGS", tmp_path)
+    assert run.verdict("test") is holds
+    assert [stage.name for stage in run.STARTED].count("second time") == (reports == FAILED)
+
+
 # --- skips ----------------------------------------------------------------------------------------
 
 
