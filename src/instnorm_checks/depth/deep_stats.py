@@ -197,7 +197,7 @@ STACK_ASPECTS = (
     Aspect(
         "every",
         2,
-        '"every": so is x, and so is what comes out of every ReLU.',
+        '"every": x is normalised, and so is what comes out of every ReLU.',
         public=(every_stack(np.random.default_rng(23)),),
         hidden=lambda rng: [every_stack(rng) for _ in range(3)],
         judges=(0, 1, 2),
@@ -438,7 +438,7 @@ LAYER_BY_LAYER = Exercise(
         ),
         Property(
             "Doubling the weights and the bias of the last layer changes your output under "
-            '"every", though the norm behind that layer should take the factor away.',
+            '"every", though the norm after that layer should take the factor away.',
             ignores_a_louder_layer,
         ),
         Property(

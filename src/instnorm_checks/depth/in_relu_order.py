@@ -257,7 +257,7 @@ ORDER = Exercise(
         ),
         Misconception(
             "first-centred-again",
-            "Your first result is normalised a second time, behind the ReLU. max(0, IN(z)) is not "
+            "Your first result is normalised a second time, after the ReLU. max(0, IN(z)) is not "
             "centred: that is the price of the usual order.",
             both_by(first=lambda z, norm, affine: affine(norm(relu(norm(z))))),
             FIRST,

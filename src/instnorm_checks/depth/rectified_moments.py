@@ -279,7 +279,7 @@ MOMENTS = Exercise(
         Misconception(
             "nought-over-nought",
             "Your formulas are right, and where mu and sigma are both 0 they say 0 / 0. A channel "
-            "that is 0 everywhere is nothing rare behind a ReLU: treat sigma = 0 by itself.",
+            "that is 0 everywhere is nothing rare after a ReLU: treat sigma = 0 by itself.",
             moments_by(ratio=lambda mu, sigma: np.clip(mu / sigma, -100, 100)),
             ("no-spread",),
         ),

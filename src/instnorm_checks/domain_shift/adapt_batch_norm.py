@@ -346,7 +346,7 @@ ADAPT_BATCH_NORM = Exercise(
         ),
         Misconception(
             "forgets-gamma-and-beta",
-            "Your output is standardised and no more. The network behind was trained with gamma "
+            "Your output is standardised and no more. The network after it was trained with gamma "
             "and beta, and needs them.",
             adapted_by(finish=lambda xhat, gamma, beta: xhat),
             ("gain",),

@@ -268,7 +268,7 @@ IBN = Exercise(
             ("instance", "batch", "odd"),
         ),
         Misconception(
-            "one-behind-the-other",
+            "one-after-the-other",
             "All your channels go through instance norm and then through batch norm. What the "
             "first has taken away, the second cannot give back. Each half has one norm.",
             one_behind_the_other,
@@ -289,7 +289,7 @@ IBN = Exercise(
             ALL,
         ),
         Misconception(
-            "layer-norm-in-front",
+            "layer-norm-in-the-first-half",
             "Your first half has one mean for all of its channels: that is a layer norm. Instance "
             "norm has one for each channel.",
             divided_by(axes=((1, 2, 3), BATCH)),
@@ -303,14 +303,14 @@ IBN = Exercise(
             ("batch", "odd"),
         ),
         Misconception(
-            "no-gamma-in-front",
+            "no-gamma-in-the-first-half",
             "Your first half has no gamma and no beta. (PyTorch's InstanceNorm2d has none unless "
             "it is told affine=True.)",
             divided_by(finish=affine_on_a_part(np.logical_not)),
             ("gain",),
         ),
         Misconception(
-            "no-gamma-behind",
+            "no-gamma-in-the-second-half",
             "Your second half has no gamma and no beta.",
             divided_by(finish=affine_on_a_part(lambda first: first)),
             ("gain",),

@@ -350,7 +350,7 @@ BACKWARD = Exercise(
         Misconception(
             "in-place",
             "Your numbers are right, but an array that you were given is changed on the way, as "
-            "in `dy *= ...`. Whoever called you may still need it. Make a new array.",
+            "in `dy *= ...`. The caller may still need it. Make a new array.",
             scales_dy_in_place,
             ("array",),
         ),

@@ -233,8 +233,8 @@ STEREO = Exercise(
         Misconception(
             "directions-only",
             "You divide each light by its length. A light's length is its strength: a lamp that is "
-            "twice as strong makes a picture twice as bright, and the surface is none the steeper "
-            "for it.",
+            "twice as strong makes a picture twice as bright, and the surface no "
+            "steeper.",
             stereo_by(
                 fit=lambda images, lights: fit(
                     images, lights / np.linalg.norm(lights, axis=1, keepdims=True)

@@ -441,7 +441,7 @@ WHITEN = Exercise(
         ),
         Property(
             "At eps = 0 the channels of your z are still correlated. Look at np.cov(z, bias=True): "
-            "everything beside its diagonal should be 0.",
+            "everything off its diagonal should be 0.",
             uncorrelated_when_whitened,
         ),
         Property(

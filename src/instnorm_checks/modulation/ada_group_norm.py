@@ -152,7 +152,7 @@ ADA_GROUP_NORM = Exercise(
         Misconception(
             "told-in-front-of-the-norm",
             "Your scale and shift are applied before the group norm, which then takes most of them "
-            "away again. What must not be lost is said behind the norm.",
+            "away again. What must not be lost is said after the norm.",
             told_in_front,
             ("told",),
         ),

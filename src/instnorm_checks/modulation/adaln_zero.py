@@ -1,4 +1,4 @@
-"""The exercise "adaln-zero": a gated branch behind a modulated layer norm of tokens."""
+"""The exercise "adaln-zero": a gated branch after a modulated layer norm of tokens."""
 
 import numpy as np
 
@@ -231,7 +231,7 @@ ADALN_ZERO = Exercise(
             ("told", "gate"),
         ),
         Misconception(
-            "told-behind-the-weight",
+            "told-after-the-weight",
             "Your branch multiplies the normed tokens by the weight, and is told scale and shift "
             "after that. They belong to the norm, in front of the weight.",
             told_behind_the_weight,

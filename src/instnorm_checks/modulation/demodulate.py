@@ -180,8 +180,8 @@ DEMODULATE = Exercise(
         ),
         Misconception(
             "norm-of-each-input",
-            "Your weights have a norm of 1 for each input, summed over the outputs. What shall "
-            "keep its spread is the output.",
+            "Your weights have a norm of 1 for each input, summed over the outputs. It is "
+            "the output whose spread should be kept.",
             weights_by(lambda w: np.sum(w * w, (1, 3, 4), keepdims=True)),
             ALL,
         ),
@@ -232,7 +232,7 @@ DEMODULATE = Exercise(
         ),
         Misconception(
             "eps-outside-the-root",
-            "Your output is what you get when eps is added behind the root. The definition adds "
+            "Your output is what you get when eps is added after the root. The definition adds "
             "it to the sum of squares.",
             weights_by(root=lambda power, eps: np.sqrt(power) + eps),
             ("eps",),

@@ -92,7 +92,7 @@ def full(x, **rest):
 def padded(rng, padding):
     """Utterances of different lengths; each coefficient has the same mean and variance in all.
 
-    `padding` makes what stands behind the last frame, from the number of frames.
+    `padding` makes what comes after the last frame, from the number of frames.
     """
     n, c, frames = some_sizes(rng)
     lengths = rng.integers(2, frames, n)
@@ -259,7 +259,7 @@ SPEECH = Exercise(
         Misconception(
             "padding-in-front",
             "Your output is what you get when the recorded frames are the last ones. The padding "
-            "stands behind them: the first lengths[n] frames are speech.",
+            "comes after them: the first lengths[n] frames are speech.",
             by_mask(in_front),
             PADDED,
         ),

@@ -233,8 +233,8 @@ ADAIN = Exercise(
         ),
         Misconception(
             "scales-by-the-variance",
-            "Your output is multiplied by the style's variance. In units: counts squared times "
-            "nothing are not counts. Which root is missing?",
+            "Your output is multiplied by the style's variance. Think of units: the variance is in "
+            "counts squared, and the result should be in counts. Which root is missing?",
             adain_by(style_scale=variance_itself),
             ALL,
         ),

@@ -171,7 +171,7 @@ CONDITIONAL = Exercise(
         ),
         Misconception(
             "weights-made-to-sum-to-1",
-            "Your weights are divided by their sum first. Whoever calls the function may want half "
+            "Your weights are divided by their sum first. The caller may want half "
             "of a style, or one and a half: use the weights as they are.",
             weights_by(lambda weights: weights / weights.sum(1, keepdims=True)),
             ("blend",),

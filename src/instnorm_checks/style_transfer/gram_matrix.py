@@ -174,7 +174,7 @@ GRAM = Exercise(
         Misconception(
             "only-the-diagonal",
             "Your diagonal is right and the rest is 0. The diagonal tells how strong each feature "
-            "is; which features go together stands beside it.",
+            "is. The rest tells which features go together.",
             gram_by(after=only_the_diagonal),
             ALL,
         ),
