@@ -8,7 +8,7 @@
 - A comma behind a formula never begins a line.
 - The design of `instnorm_lab.style` becomes a style sheet.
 - Columns of numbers become tables: see `results`.
-- Pages are made lighter than the theme makes them: see `slim_theme`.
+- Pages are made lighter than the theme makes them: see `slim_theme`; and valid: see `markup`.
 """
 
 import functools
@@ -31,7 +31,7 @@ from sphinxcontrib import katex
 from instnorm_lab import photos, style
 from instnorm_lab.multistyle import model_file
 
-from . import pictures, results, slim_theme
+from . import markup, pictures, results, slim_theme
 
 FACES = ("serif-regular", "sans-regular", "sans-semibold")
 SHORT = 30  # characters of LaTeX: what fits a line of a small telephone
@@ -154,7 +154,7 @@ def _finish(app, error):
         pages = [site / app.builder.get_target_uri(name) for name in app.env.found_docs]
         for page in [*pages, site / "404.html", site / "genindex.html", site / "search.html"]:
             text = results.page(page.read_text("utf-8"))
-            page.write_text(slim_theme.page(text, page.name), "utf-8")
+            page.write_text(markup.page(slim_theme.page(text, page.name)), "utf-8")
         slim_theme.static_files(site)
 
 

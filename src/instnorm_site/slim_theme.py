@@ -59,6 +59,8 @@ GREEK = {
 SEARCH = (
     ('[".headerlink", "script", "style"]',
      '[".headerlink", "script", "style", ".katex-mathml", "div.highlight", "svg", "footer"]'),
+    ('querySelector(`[role="main"] ${anchor}`)', "querySelector(`main ${anchor}`)"),
+    ("querySelector('[role=\"main\"]')", 'querySelector("main")'),
     ("var splitQuery = (query) => query\n",
      f"const GREEK = {json.dumps(GREEK, ensure_ascii=False)};\n  var splitQuery = (query) => query"
      f"\n      .replace(/[{''.join(GREEK)}]/g, (letter) => GREEK[letter])\n"),
@@ -77,7 +79,7 @@ def page(text, name):
     # The colours of code are in site.css.
     text = re.sub(r"\s*<link [^>]*pygments\.css[^>]*>", "", text)
     text = PLAIN_CODE.sub(r"\1", text.replace(*LIGHT_OR_DARK))
-    text = re.sub(r"<pre\b", '<pre tabindex="0"', text)
+    text = re.sub(r"<pre\b(?![^>]*\btabindex=)", '<pre tabindex="0"', text)
     text = re.sub(r"\s*<script [^>]*scripts/fontawesome\.js[^>]*></script>", "", text)
     if name != "search.html":
         search = r"(?:searchtools|language_data|searchindex)\.js"
