@@ -54,7 +54,7 @@ export function outside(x, places) {
 const HTML = `
 <div class="ex-panels">
   ${canvas("meant", "What is wanted", "Portrait with a faint texture over it")}
-  ${canvas("given", "Behind instance norm", "Portrait and texture, both normalised, added")}
+  ${canvas("given", "After instance norm", "Portrait and texture, both normalised, added")}
 </div>
 <div class="ex-drawings">
 ${PLOT.svg(

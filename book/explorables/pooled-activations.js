@@ -106,7 +106,7 @@ ${check("normalised", "Show the block normalised")}
 ${buttons()}
 ${numbers(
   {
-    size: `Share one mean, of ${N * C * H * W}`,
+    size: `Values that share the mean, of ${N * C * H * W}`,
     sets: "Sets in the block",
     mean: "Mean of the set",
     std: "Deviation of the set",

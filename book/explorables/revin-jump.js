@@ -64,7 +64,7 @@ ${PLOT.svg(
 <p class="ex-note">Dotted: what follows. <span class="ex-swatch ex-accent"></span>dashed: plain;
   <span class="ex-swatch ex-blue"></span>solid: with RevIN</p>
 ${slider("jump", "Jump", -4, 8, 0.5)}
-${slider("since", "Months since then", 0, 36, 1)}
+${slider("since", "Months since the jump", 0, 36, 1)}
 ${buttons()}
 ${numbers(
   {

@@ -37,8 +37,8 @@ def _place(app, doctree):
     if not asked:
         return
     box = (
-        f'<div class="questions" data-page="{escape(page)}"><p>To ask them, this page needs '
-        "JavaScript, and a web server.</p></div>\n"
+        f'<div class="questions" data-page="{escape(page)}"><p>The questions need '
+        "JavaScript, and a page from a web server.</p></div>\n"
     )
     section = nodes.section("", nodes.title("", TITLE), ids=[ANCHOR], names=[TITLE.lower()])
     section += nodes.raw("", box, format="html")
