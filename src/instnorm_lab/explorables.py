@@ -19,7 +19,9 @@ from . import figures
 MODULES = Path(__file__).resolve().parents[2] / "book" / "explorables"
 
 #: The caption of the fall-back figure, for readers without JavaScript or without a web server.
-STILL = "A still of a figure with sliders. The sliders need JavaScript and a page from a web server."
+STILL = (
+    "A still of a figure with sliders. The sliders need JavaScript and a page from a web server."
+)
 
 
 def names():
