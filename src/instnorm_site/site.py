@@ -17,10 +17,10 @@ import socket
 import subprocess
 import textwrap
 from datetime import date
-from html import escape
+from html import escape, unescape
 from importlib import metadata
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 import playwright
@@ -71,14 +71,12 @@ def _configure(app, config):
     (design / "design.css").write_text(style.css(), "utf-8")
     config.html_static_path.append(str(design))
     config.notfound_urls_prefix = root = urlsplit(config.html_baseurl).path
-    options = config.html_theme_options
-    options["extra_footer"] = f'<p class="book-version">{edition(app.srcdir)}</p>'
-    if options.get("repository_url"):
-        options |= {"use_issues_button": True, "use_edit_page_button": True, "path_to_docs": "book"}
+    config.html_theme_options["extra_footer"] = foot(edition(app.srcdir))
     lost = config.notfound_context  # a page that is shown at any address
     config.notfound_context = {**lost, "body": lost["body"].replace('href="', f'href="{root}')}
 
 
+@functools.cache
 def edition(folder):
     """Version and date of the sources, for example "Version 0.1.0, 1 May 2027"."""
     said = subprocess.run(
@@ -90,6 +88,26 @@ def edition(folder):
     )
     day = date.fromisoformat(said.stdout.strip()) if said.returncode == 0 else date.today()
     return f"Version {metadata.version('instnorm')}, {day.day} {day:%B %Y}"
+
+
+def foot(version, repository="", branch="main", page="", title=""):
+    """What stands at the foot of a page: the version; and, where the address of a repository on
+    GitHub is known, how to report an error in the page, and to change it.
+
+    `page` is its name, such as "principles/limits", or "" for one that has no source.
+    """
+    said = f'<p class="book-version">{version}</p>'
+    if repository:
+        about = {
+            "title": f"Error on the page “{title}”",
+            "body": f"In {page or title}, {version}: ",
+        }
+        ways = {"Report an error": f"{repository}/issues/new?{urlencode(about, quote_via=quote)}"}
+        if page:
+            ways["Edit this page"] = f"{repository}/edit/{branch}/book/{page}.md"
+        links = (f'<a href="{escape(way)}">{name}</a>' for name, way in ways.items())
+        said += f'<p class="book-ways">{" ".join(links)}</p>'
+    return said
 
 
 def _keep_together(app, doctree, docname):
@@ -110,6 +128,15 @@ def _describe(app, pagename, templatename, context, doctree):
         address = context["pathto"](f"_static/fonts/{face}.woff2", 1)
         context["metatags"] += (
             f'<link rel="preload" href="{address}" as="font" type="font/woff2" crossorigin />\n'
+        )
+    options = app.config.html_theme_options
+    if repository := options.get("repository_url", "").rstrip("/"):
+        context["theme_extra_footer"] = foot(
+            edition(app.srcdir),
+            repository,
+            options.get("repository_branch") or "main",
+            pagename if doctree is not None else "",
+            unescape(re.sub(r"<[^>]*>", "", context.get("title", pagename))),
         )
     if doctree is None:  # the search page and the like
         context["metatags"] += '<meta name="robots" content="noindex" />\n'
