@@ -162,6 +162,19 @@ PROOFS = (
         ),
     ),
     Proof(
+        "seeds",
+        "With another seed than that of the gate, marks and names are the same",
+        tests("tests/instnorm_checks/test_checks.py"),
+        (
+            "src/instnorm/*.py",
+            "src/instnorm/rows/*.py",
+            "src/instnorm_checks/**/*.py",
+            "tests/instnorm_checks/right_answers/*.py",
+            "tests/instnorm_checks/mutants.py",
+            "tests/instnorm_checks/test_checks.py",
+        ),
+    ),
+    Proof(
         "large-class",
         "A class of a thousand is graded while workers are killed, and no mark is lost",
         ("-m", "benchmarks.large_class"),

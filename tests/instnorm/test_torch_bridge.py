@@ -322,7 +322,16 @@ def test_a_third_derivative_is_that_of_the_definition():
 
 @pytest.mark.parametrize("affine", [pytest.param(False, marks=pytest.mark.slow), True])
 @pytest.mark.parametrize(
-    "options", [(4, False, True), (2, False, True), (1, False, False), (4, True, True)], ids=str
+    "options",
+    [
+        pytest.param(options, marks=marks, id=str(options))
+        for options, marks in {
+            (4, False, True): [],
+            (2, False, True): [pytest.mark.slow],
+            (1, False, False): [pytest.mark.slow],
+            (4, True, True): [pytest.mark.slow],
+        }.items()
+    ],
 )
 def test_operators_pass_the_checks_of_torch(options, affine):
     x, w, b = leaves()
@@ -474,7 +483,9 @@ def test_an_exported_model_has_operators_of_torch(name):
 
 
 @pytest.mark.parametrize("dynamo", [False, True])
-@pytest.mark.parametrize("name", EXPORTED)
+@pytest.mark.parametrize(
+    "name", [n if n == "GroupNorm" else pytest.param(n, marks=pytest.mark.slow) for n in EXPORTED]
+)
 def test_an_onnx_model_is_right(name, dynamo, tmp_path):
     """Some 10 seconds in all."""
     runtime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
@@ -773,6 +784,7 @@ ONNX = {
 }
 
 
+@pytest.mark.slow  # 10 s, most of them to import onnx and its backend
 @pytest.mark.parametrize("kind", ONNX)
 def test_onnx_node_cases(kind, onnx_cases):
     for case, attributes in onnx_cases[kind]:

@@ -72,10 +72,10 @@ TIMED = [name for name, each in EXERCISES.items() if any(a.pace for a in each.as
 SMALL = {name: with_small_cases(EXERCISES[name]) for name in TIMED}
 
 each_exercise = pytest.mark.parametrize("name", EXERCISES)
-# Hidden cases take in what public ones see: one seed is enough, and `make gate` has all three.
-each_seed = pytest.mark.parametrize(
-    "seed", [s if s == 1 else pytest.param(s, marks=pytest.mark.slow) for s in SEEDS]
-)
+# Hidden cases take in what public ones see: one seed is enough. `make gate` has the public ones
+# alone, too, and `make proof` another seed.
+LATE = {None: [pytest.mark.slow], 1: [], 2: [pytest.mark.proof]}
+each_seed = pytest.mark.parametrize("seed", [pytest.param(s, marks=LATE[s]) for s in SEEDS])
 ours_and_theirs = pytest.mark.parametrize(
     ("name", "function"),
     [(name, f) for name in RIGHT for f in (EXERCISES[name].reference, *RIGHT[name])],
@@ -324,7 +324,7 @@ def test_single_precision_costs_what_it_cannot_give_and_no_more(seed):
 
 
 @pytest.mark.slow  # half a minute in all
-@each_seed
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.proof)])
 @each_exercise
 def test_misconceptions_stay_a_factor_of_two_above_it(name, seed):
     for wrong in EXERCISES[name].misconceptions:
@@ -607,7 +607,7 @@ def three_times(right, arguments):
 
 
 @each_exercise
-@pytest.mark.parametrize("then", [tell, three_times])
+@pytest.mark.parametrize("then", [tell, pytest.param(three_times, marks=pytest.mark.slow)])
 def test_hidden_values_stay_hidden(name, then, capsys):
     text, mark = report(capsys, name, right_only_in_public(name, then), grade)
     assert mark == 0

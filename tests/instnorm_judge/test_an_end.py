@@ -91,7 +91,7 @@ def executed(notebook, **limits):
 
 
 # The others are variants, each of which waits for its limits: with them two minutes in all.
-ALWAYS = {"floods-with-replies", "hangs-up", "many-short-cells"}
+ALWAYS = {"floods-with-replies", "hangs-up"}
 
 
 @pytest.mark.parametrize(
@@ -121,6 +121,7 @@ def test_it_ends_in_time(name):
     assert not {"NameError", "AttributeError", "KeyError"} & {each.ename for each in lost}
 
 
+@pytest.mark.slow  # some 6 s
 def test_as_many_files_as_a_plain_shell_allows_are_enough():
     """`ulimit -n 1024`, and more connections than that asked for."""
     source = """

@@ -390,8 +390,9 @@ def test_feedback_says_why(student, course):
         assert phrase in text
 
 
-# One has large arrays, and code between an answer and its test; one imports torch.
-@pytest.mark.parametrize("assignment", late(["fast-kernels", "depth"], ["depth"]))
+# Some 10 s each. One has large arrays, and code between an answer and its test; one imports torch.
+@pytest.mark.slow
+@pytest.mark.parametrize("assignment", ["fast-kernels", "depth"])
 def test_other_assignments_in_the_sandbox(assignment):
     source = source_notebook(ROOT / f"solutions/{assignment}/{assignment}.md")
     blank = copy.deepcopy(source)
@@ -414,6 +415,7 @@ def test_nothing_but_notebooks_is_handed_out(course):
     ]
 
 
+@pytest.mark.slow  # 7 s, for four new Pythons
 def test_each_run_draws_a_seed_of_its_own_for_all_its_kernels(course):
     load = (
         "import os; from traitlets.config import PyFileConfigLoader as Loader\n"

@@ -258,8 +258,9 @@ FULL = sum(POINTS.values())
 MARKUP = "<img src=x onerror=HARMED()>"
 
 
+@pytest.mark.slow  # some 15 s of processor time, to grade them
 def test_the_ten_rows(tmp_path):
-    """A class of those who hand in as students do. Grading takes some 15 s of processor time."""
+    """A class of those who hand in as students do."""
     nfc, nfd = unicodedata.normalize("NFC", "Zoé"), unicodedata.normalize("NFD", "Zoé")
     other = {**SOLUTIONS, "instance-norm-answer": "instance_norm = print"}
     handed_in = {

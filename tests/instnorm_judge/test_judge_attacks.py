@@ -1,4 +1,4 @@
-"""A class of attackers through plain `nbgrader autograde`: nothing gained, nobody harmed.
+"""A class of attackers through `instnorm-judge autograde`: nothing gained, nobody harmed.
 
 Some of the same attacks are tried with the tests in the student's process, as nbgrader has it by
 default. There they get full marks: they are real, and it is the wall that stops them.
@@ -54,20 +54,16 @@ ALWAYS = {
     "scoring-patched-grade",
     "scoring-forged-mark",
     "scoring-finds-the-reference-in-memory",
-    "scoring-lying-array",
     "scoring-malicious-pickle",
     "scoring-forged-outputs",
     "scoring-forged-prompt-and-reply",
     "harming-kills-everything",
     "harming-endless-at-load",
     "harming-memory-bomb",
-    "harming-memory-in-sockets",
     "harming-fork-bomb",
-    "harming-disk-fill",
     "harming-network",
     "harming-html-and-script",
     "tampering-deletes-the-tests",
-    "tampering-answers-turned-tests",
     "tampering-script-in-text",
     "tampering-links-to-other-files",
 }
@@ -162,7 +158,7 @@ def course(tmp_path_factory, students_asked_for):
     course.before = fingerprints(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INSTNORM_CANARY", SECRET)
-        course.run = nbgrader(folder, "autograde")
+        course.run = instnorm_judge(course, "autograde", ASSIGNMENT, "--workers", "2")
         result = nbgrader(folder, "generate_feedback")
         assert result.returncode == 0, result.stderr[-4000:]
     return course
@@ -188,7 +184,10 @@ def marks(course):
 
 
 def test_grading_goes_through_the_whole_class(course):
-    assert course.run.returncode == 0, course.run.stderr[-4000:]
+    number = len(list((course.folder / "submitted").iterdir()))
+    assert f"graded {number} of {number}" in course.run.stderr, course.run.stderr[-4000:]
+    # 1 where somebody waits for a person.
+    assert course.run.returncode in (0, 1), course.run.stderr[-4000:]
 
 
 @pytest.mark.parametrize("student", late(ATTACKS, ALWAYS))
@@ -239,7 +238,8 @@ def test_the_environment_stays_at_home(course):
 
 def test_links_were_not_followed(course):
     copied = course.folder / "autograded/tampering-links-to-other-files" / ASSIGNMENT
-    assert [path.name for path in copied.iterdir()] == [f"{ASSIGNMENT}.ipynb"]
+    # Beside the notebook lies what the judge notes of it.
+    assert sorted(p.name for p in copied.iterdir()) == [".judged.json", f"{ASSIGNMENT}.ipynb"]
 
 
 def test_nothing_that_a_browser_would_run_gets_into_the_feedback(course):
@@ -293,6 +293,7 @@ def instnorm_judge(course, *arguments):
     )
 
 
+@pytest.mark.slow  # some 6 s
 def test_without_bubblewrap_nothing_is_graded_and_the_remedy_is_named(course, marks, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     for result in (

@@ -73,6 +73,8 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(
             fixture, [pytest.param(n, marks=[pytest.mark.slow] * (n in late)) for n in names]
         )
+    if "page_of_each_kind" in metafunc.fixturenames:
+        metafunc.parametrize("page_of_each_kind", sorted(ONE_OF_EACH_KIND))
     if "explorable_name" in metafunc.fixturenames:
         metafunc.parametrize("explorable_name", explorables.names())
 
@@ -127,9 +129,16 @@ def site(built):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    """An installed Chromium. Closed after each file: some files drive one in another way."""
+def browser(request):
+    """An installed Chromium. Closed after each file: some files drive one in another way.
+
+    Pages are laid out and painted by the same engine where Chromium comes without its windows, in
+    half the time. What does more than show pages is run in the browser that readers have: those
+    files carry the marker `whole_browser`.
+    """
     names = ("chromium", "chromium-browser", "google-chrome")
+    if not request.node.get_closest_marker("whole_browser"):
+        names = ("chromium-headless-shell", *names)
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
         pytest.skip(f"NO BROWSER, so the pages are not tested: none of {', '.join(names)} found")

@@ -14,7 +14,7 @@ from instnorm_checks import EXERCISES
 from instnorm_judge.assignments import source_notebook
 from instnorm_site import exercises, in_page
 
-pytestmark = pytest.mark.book
+pytestmark = [pytest.mark.book, pytest.mark.whole_browser]
 ROOT = Path(__file__).resolve().parents[2]
 RIGHT = ROOT / "tests" / "instnorm_checks" / "right_answers"
 ABOUT = {

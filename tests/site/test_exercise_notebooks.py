@@ -17,7 +17,7 @@ from instnorm_judge import sandbox
 from instnorm_judge.assignments import source_notebook
 from instnorm_site import exercises
 
-pytestmark = pytest.mark.book
+pytestmark = [pytest.mark.book, pytest.mark.whole_browser]
 ROOT = Path(__file__).resolve().parents[2]
 ASSIGNMENT = "the-algorithm"
 RELEASED = ROOT / "exercises" / ASSIGNMENT / f"{ASSIGNMENT}.ipynb"

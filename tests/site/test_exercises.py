@@ -17,7 +17,7 @@ from instnorm_site import exercises
 
 ROOT = Path(__file__).resolve().parents[2]
 
-pytestmark = pytest.mark.book
+pytestmark = [pytest.mark.book, pytest.mark.whole_browser]
 PAGE = "hands-on/the-algorithm.html"
 RIGHT = """\
 def instance_norm(x, gamma, beta, eps=1e-5):

@@ -8,6 +8,8 @@ import pytest
 
 from instnorm_site import live
 
+pytestmark = pytest.mark.whole_browser
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
     f"{part}/{path.stem}"

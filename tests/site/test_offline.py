@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.whole_browser
+
 
 @pytest.fixture
 def from_folder(browser, built):

@@ -11,6 +11,8 @@ from PIL import Image
 
 from instnorm_lab import multistyle
 
+pytestmark = pytest.mark.whole_browser
+
 # The picture on a canvas: its size, and its pixels in rows of red, green, blue, alpha.
 READ = """canvas => {
   const { width, height } = canvas;
