@@ -168,8 +168,8 @@ const HTML = `
   ${canvas("shape", "Shape found", "The shape that was found, without paint, lit from the upper left")}
   ${canvas("paint", "Paint found", "The albedo that was found")}
 </div>
-<p class="ex-note">Left: the picture under your lamp, as it is handed on; its brightest pixel is
-white. Middle: the normals that were found, lit from the upper left.</p>
+<p class="ex-note">Left: the picture under your lamp, as the fit receives it; its brightest
+pixel is drawn white. Middle: the normals that were found, lit from the upper left.</p>
 ${select("over", "Normalise over", WAYS)}
 ${slider("direction", "Lamp from", 0, 360, 5)}
 ${slider("tilt", "Lamp tilted by", 0, 35, 1)}

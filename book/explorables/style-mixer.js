@@ -55,7 +55,7 @@ export function pale(x, c) {
   return x.map((value) => c * value + (1 - c) / 2);
 }
 
-const HELLO = "The painting is a still until the network is here. It runs in this page.";
+const HELLO = "The painting is a still until you load the network, which runs in this page.";
 const SORRY =
   "The network could not be loaded. It needs a page from a web server, and a browser that knows " +
   "WebAssembly. The pictures above are a still.";
@@ -79,7 +79,7 @@ function html(model) {
     ${select("first", "From", Object.fromEntries(styles))}
     ${select("second", "to", Object.fromEntries(styles))}
   </div>
-  <p class="ex-note">Or choose below: a picture becomes the second style, and the second the first.</p>
+  <p class="ex-note">Or click a picture below: its style is the new “to”, and the old “to” the new “from”.</p>
   <div class="ex-thumbnails" data-name="sheet"
     style="--sheet: url(${model.get("sheet")}); --count: ${count}">${thumbnails.join("")}</div>
   ${slider("t", "How far", 0, 1, 0.05)}
