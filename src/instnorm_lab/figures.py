@@ -96,7 +96,7 @@ def _image(kind, picture):
 
     buffer = io.BytesIO()
     grey = Image.fromarray((picture.clip(0, 1) * 255).round().astype("uint8"))
-    grey.save(buffer, "webp", quality=75)
+    grey.save(buffer, "webp", quality=60, method=6)
     text = base64.b64encode(buffer.getvalue()).decode()
     height, width = picture.shape
     return (
@@ -179,9 +179,39 @@ def _adapt(element):
             css = css.replace(colour, f"var(--fig-{name}, {colour})")
         attributes["style"] = css
     if "d" in attributes:
-        attributes["d"] = re.sub(r"(\.\d\d)\d+", r"\1", " ".join(attributes["d"].split()))
+        attributes["d"] = _path(attributes["d"])
     if element.tag == f"{{{_SVG}}}image":
         _shrink(element)
+
+
+#: Points that each command of a path takes.
+_POINTS = {"M": 1, "L": 1, "Q": 2, "C": 3}
+
+
+def _path(d):
+    """A path from point to point, to a hundredth: half as long as the same by absolute places."""
+    made, before, here, start = [], None, (0, 0), (0, 0)
+    for command, places in re.findall(r"([A-Za-z])([^A-Za-z]*)", d):
+        if command in "zZ":
+            made.append("z")
+            before, here = "z", start
+            continue
+        numbers = [round(100 * float(number)) for number in places.split()]
+        points = list(zip(numbers[::2], numbers[1::2], strict=True))
+        if len(points) != _POINTS[command]:
+            raise ValueError(f"{command} of a path takes {_POINTS[command]} points; got {places}")
+        if command == "M":
+            made.append(f"M{_hundredths(*points[0])}")
+            start = points[0]
+        else:
+            steps = (_hundredths(x - here[0], y - here[1]) for x, y in points)
+            made.append((" " if command == before else command.lower()) + " ".join(steps))
+        before, here = command, points[-1]
+    return "".join(made)
+
+
+def _hundredths(*numbers):
+    return " ".join(f"{number / 100:g}" for number in numbers)
 
 
 def _without_blanks(text):
@@ -208,10 +238,10 @@ def _own_ids(root):
 
 
 def _shrink(image):
-    """Re-encode an embedded RGBA image: a photograph as WebP, all else exactly."""
+    """Re-encode an embedded RGBA image as WebP: a photograph with some loss, all else exactly."""
     from PIL import Image
 
-    kind, data = "png", image.get("href").partition(",")[2]
+    data = image.get("href").partition(",")[2]
     with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
         opaque = picture.getextrema()[-1][0] == 255
         picture = picture.convert("RGB") if opaque else picture.copy()
@@ -219,12 +249,10 @@ def _shrink(image):
     grey = red.tobytes() == green.tobytes() == blue.tobytes()
     smooth = min(picture.size) >= _PHOTOGRAPH
     # A colour map has no more than 256 colours, and a photograph more, or as many greys.
-    if opaque and picture.getcolors(_GREYS if smooth and grey else 256) is None:
-        kind = "webp"
-    elif opaque:
-        picture = red if grey else picture.quantize(256, dither=Image.Dither.NONE)
+    photograph = opaque and picture.getcolors(_GREYS if smooth and grey else 256) is None
+    how = {"quality": 80} if photograph else {"lossless": True, "exact": True}
     buffer = io.BytesIO()
-    picture.save(buffer, format=kind, **({"quality": 80} if kind == "webp" else {"optimize": True}))
+    picture.save(buffer, format="webp", method=6, **how)
     text = base64.b64encode(buffer.getvalue()).decode()
-    image.set("href", f"data:image/{kind};base64,{text}")
+    image.set("href", f"data:image/webp;base64,{text}")
     image.set("style", f"image-rendering: {'auto' if smooth else 'pixelated'}")

@@ -330,10 +330,21 @@ def test_grey_photograph_is_embedded_small():
 
 def test_grey_array_of_few_levels_is_embedded_exactly():
     levels = np.kron(np.arange(4.0).reshape(2, 2), np.ones((40, 40)))
-    kind, data, _ = embedded(parsed(drawing(levels)))
-    assert kind == "data:image/png"
+    _, data, _ = embedded(parsed(drawing(levels)))
     with Image.open(io.BytesIO(data)) as picture:
-        np.testing.assert_array_equal(np.asarray(picture), levels * 85)
+        np.testing.assert_array_equal(np.asarray(picture.convert("L")), levels * 85)
+
+
+def test_path_goes_from_point_to_point():
+    """Hundredths are taken of places, not of steps, so that no error adds up."""
+    third = " ".join(f"L {k / 3} 1" for k in range(1, 31))
+    steps = figures._path(f"M 0 0 {third} C 1 2 3 4 5 6 z M 7 8 L 7 9")
+    assert steps.startswith("M0 0l0.33 1 0.34 0 0.33 0 ")
+    assert steps.endswith("c-9 1 -7 3 -5 5zM7 8l0 1")
+    x = [float(pair.split()[0]) for pair in re.findall(r"-?[\d.]+ -?[\d.]+", steps)[1:31]]
+    assert sum(x) == pytest.approx(10)
+    with pytest.raises(ValueError, match="L of a path takes 1 points"):
+        figures._path("M 0 0 L 1 2 3 4")
 
 
 def test_colour_photograph_is_embedded_small():
