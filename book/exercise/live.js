@@ -105,6 +105,8 @@ export async function mount(box) {
     ready = 0;
     upTo(cells.length - 1);
   });
+  // The button that brought all this is gone, and the focus with it.
+  if (document.activeElement === document.body) all.focus({ preventScroll: true });
 }
 
 /** Put what a cell gave in the place of what the build had; figures to touch stay. */

@@ -45,22 +45,27 @@ function style() {
 
 /** A question as an element; `done` is called when it was answered. */
 export function asked(question, page, k, done = () => {}) {
-  const { id, asks, given, prints, shown, right, choices, answer } = question;
+  const { id, asks, given, prints, shown, right, choices, answer, pictures } = question;
   const kept = memory();
   const name = `question-${k}`;
   const code = [...given];
   const of = prints ? ` of ${prints}` : "";
-  if (shown) code.push(`# right: ${right}`, `# this:  ${shown}`);
   const form = element("form", { class: "question", autocomplete: "off" });
   const set = element("fieldset", {}, element("legend", { text: asks }));
   set.append(element("pre", { tabindex: 0, text: code.join("\n") }));
-  if (right.split(" ").length > 1 || of) {
+  if (pictures) {
+    set.append(...[...pictures, question.seen].map(row));
+    set.append(element("p", { class: "xr-help", text: `${prints && `Shown: ${prints}. `}${question.greys}` }));
+  } else {
+    if (shown) set.append(numbers([["right output", right], ["this output", shown]]));
     const count = right.split(" ").length;
-    set.append(element("p", { class: "xr-help", text: `Shown: the first ${count === 1 ? "number" : `${count} numbers`}${of}.` }));
+    if (count > 1 || of) {
+      set.append(element("p", { class: "xr-help", text: `Shown: the first ${count === 1 ? "number" : `${count} numbers`}${of}.` }));
+    }
   }
   choices.forEach(({ text }, i) => {
     const input = element("input", { type: "radio", name, value: i, required: true });
-    const label = element("span", { class: shown ? "" : "question-numbers", text });
+    const label = element("span", { class: asks.startsWith("What will") ? "question-numbers" : "", text });
     set.append(element("label", {}, input, label));
   });
   const says = element("div", { class: "question-says", role: "status" });
@@ -81,16 +86,42 @@ export function asked(question, page, k, done = () => {}) {
   return form;
 }
 
+// Numbers below each other, so that they can be compared.
+function numbers(rows) {
+  const table = element("table", { class: "question-table" });
+  for (const [title, text] of rows) {
+    const line = element("tr", {}, element("th", { scope: "row", text: title }));
+    line.append(...text.split(" ").map((number) => element("td", { text: number })));
+    table.append(line);
+  }
+  return table;
+}
+
+// The planes of an array: those of one image stand together.
+function row({ title, images }) {
+  const figure = element("figure", { class: "question-row" }, element("figcaption", { text: title }));
+  for (const planes of images) {
+    const together = element("span");
+    together.append(...planes.map(({ source, says }) => element("img", { src: source, alt: says })));
+    figure.append(together);
+  }
+  return figure;
+}
+
 /** Why: the sentence of the mistake, and, where another was chosen, what that one would give. */
 function explained({ choices, answer, shown, right }, chosen) {
   const theirs = choices[chosen];
   const parts = [];
   const say = (text) => parts.push(element("p", { text }));
   if (chosen === answer) {
-    say(`Right. ${shown ? theirs.says : ""}`.trim());
+    say(`Right. ${shown || theirs.picture ? theirs.says : ""}`.trim());
     return parts;
   }
-  if (shown) {
+  if (theirs.picture) {
+    say(`No: it is ${choices[answer].text}. ${choices[answer].says}`);
+    say(`With ${theirs.text} it would look like this:`);
+    parts.push(row(theirs.picture));
+  } else if (shown) {
     say(`No: ${theirs.text} would give ${theirs.output}. It is: ${choices[answer].text}.`);
     say(choices[answer].says);
   } else {

@@ -2,20 +2,33 @@
 
 Nothing in a question is written by hand but its first line. The numbers are what the reference and
 the misconceptions of an exercise give on one of its public cases, computed when the book is built;
-a choice is taken only if it can be told from every other by the digits that are shown; and the
-explanation is the sentence of the misconception. The same sources give the same questions.
+a choice is taken only if it can be told at a glance from every other; and the explanation is the
+sentence of the misconception. The same sources give the same questions.
+
+Where a function takes feature maps (N, C, H, W), a page asks once with photographs for its planes:
+what a mistake makes of them is seen.
 """
 
+import base64
+import functools
+import io
 import zlib
 
 import numpy as np
 
 from instnorm_checks import EXERCISES
 from instnorm_checks.engine.calling import call
+from instnorm_lab import photos
 
 CHOICES = 4
 NUMBERS = 6  # of an output, that are shown
 LARGEST = 24  # numbers of an argument that a reader can take in
+APART = 0.1  # of the largest number, by which some number of any two choices differs
+MAPS = {"x", "z", "content", "style"}  # arguments that may be photographs
+SIDE, PLANES = 48, 6  # pixels of a photograph's side, and how many at most
+SEEN = 0.08  # of black to white, by which any two choices differ, averaged over their pixels
+#: Lights for the planes: gain and offset, each unlike the one before.
+LIGHTS = ((0.9, 0.05), (0.25, 0.1), (0.4, 0.55), (0.7, 0.3), (0.3, 0.35), (0.55, 0.0))
 MISTAKE, PRINT = "Which mistake made this output?", "What will it print?"
 
 #: Chapter -> exercises that its questions are made of.
@@ -52,7 +65,9 @@ def of_page(page, exercise_ids):
     -------
     list of dict
         JSON values: ``id``, ``asks``, ``given`` (lines of code), ``shown``, ``choices`` (each with
-        ``text``, ``says`` and ``output``) and ``answer``, the index of the right one.
+        ``text``, ``says`` and ``output``) and ``answer``, the index of the right one. Where it is
+        asked in pictures, ``pictures`` has rows for the arguments and the right output, ``seen``
+        that of the mistake, and each choice has its own row as ``picture``.
     """
     wanted = min(MOST, max(LEAST, len(exercise_ids)))
     questions, used = [], set()
@@ -62,7 +77,10 @@ def of_page(page, exercise_ids):
         exercise_id = exercise_ids[turn % len(exercise_ids)]
         kind = (MISTAKE, PRINT)[len(questions) % 2]
         rng = np.random.default_rng(zlib.crc32(f"{page}/{exercise_id}/{turn}".encode()))
-        made = question(EXERCISES[exercise_id], kind, rng, used)
+        exercise, made = EXERCISES[exercise_id], None
+        if kind == MISTAKE and not any("pictures" in each for each in questions):
+            made = pictured(exercise, rng, used)
+        made = made or question(exercise, kind, rng, used)
         if made:
             questions.append(made)
             used.add(made["id"])
@@ -121,10 +139,175 @@ def _told_apart(exercise, aspect, case, part, right, rng):
         if aspect.name not in each.loses or each.resembles or each.speeds:
             continue
         output = shown(exercise, each.implementation, case, part)
-        if output is not None and output not in seen and len(output.split()) == len(right.split()):
+        if output is not None and all(_apart(output, other, right) for other in seen):
             seen.add(output)
             wrong.append((each, output))
     return wrong
+
+
+def _apart(output, other, right):
+    """Whether a reader tells two outputs apart, knowing about how large the numbers are."""
+    if len(output.split()) != len(other.split()) or output == other:
+        return False
+    a, b, c = (np.array(text.split(), float) for text in (output, other, right))
+    scale = np.abs(c).max() or max(np.abs(a).max(), np.abs(b).max())
+    return np.abs(a - b).max() >= APART * scale
+
+
+# --- in pictures ---------------------------------------------------------------------------------
+
+
+def pictured(exercise, rng, used=()):
+    """A question on a mistake whose output is seen, or None if none of the cases is for that."""
+    cases = [
+        (aspect, k, photographed(case))
+        for aspect in exercise.aspects
+        for k, case in enumerate(aspect.public)
+        if not aspect.pace
+    ]
+    cases = [each for each in cases if each[2]]
+    for at in rng.permutation(len(cases)):
+        aspect, k, case = cases[at]
+        part = aspect.judges[0]
+        right = output_planes(exercise, exercise.reference, case, part)
+        if right is None:
+            continue
+        scale = float(right.min()), float(right.max())
+        mistakes, seen = [], [right]
+        for one in rng.permutation(len(exercise.misconceptions)):
+            each = exercise.misconceptions[one]
+            if each.resembles or each.speeds:
+                continue
+            planes = output_planes(exercise, each.implementation, case, part)
+            if planes is not None and all(_differ(planes, other, scale) for other in seen):
+                seen.append(planes)
+                mistakes.append((each, planes))
+        if len(mistakes) < CHOICES:
+            continue
+        made = _in_pictures(exercise, case, part, right, mistakes[:CHOICES], rng)
+        made["id"] = f"{exercise.id}/{aspect.name}/{k}/seen/{mistakes[0][0].name}"
+        if made["id"] not in used:
+            return made
+    return None
+
+
+def photographed(case):
+    """A case with photographs, each in a light of its own, for its feature maps; None if it has
+    none, or too many.
+    """
+    maps = {name for name, value in case.items() if np.ndim(value) == 4}
+    others = [value for name, value in case.items() if name not in maps]
+    counts = [np.shape(case[name])[:2] for name in maps]
+    if not maps <= MAPS or any(np.size(value) > LARGEST for value in others):
+        return None
+    if not all(1 < n * c <= PLANES for n, c in counts) or not counts:
+        return None
+    made, k = {}, 0
+    for name, value in case.items():
+        made[name] = value
+        if name in maps:
+            planes = []
+            for _ in range(value.shape[0] * value.shape[1]):
+                gain, offset = LIGHTS[k % len(LIGHTS)]
+                planes.append(gain * _photo(photos.NAMES[k % len(photos.NAMES)]) + offset)
+                k += 1
+            made[name] = np.reshape(planes, (*value.shape[:2], SIDE, SIDE))
+    return made
+
+
+@functools.cache
+def _photo(name):
+    return photos.photo(name, size=SIDE)
+
+
+def output_planes(exercise, function, case, part):
+    """What a function makes of a photographed case, if it can be drawn; else None."""
+    outcome = call(function, case, exercise.returns)
+    if outcome.failure or not isinstance(outcome.parts[part], np.ndarray):
+        return None
+    y = outcome.parts[part]
+    drawable = y.ndim == 4 and y.shape[2:] == (SIDE, SIDE) and y.shape[0] * y.shape[1] <= PLANES
+    return y.astype(float) if drawable and np.isfinite(y).all() else None
+
+
+def _greys(planes, scale):
+    low, high = scale
+    return np.clip((planes - low) / ((high - low) or 1), 0, 1)
+
+
+def _differ(planes, other, scale):
+    if planes.shape != other.shape:
+        return False
+    return np.abs(_greys(planes, scale) - _greys(other, scale)).mean() >= SEEN
+
+
+def _row(title, planes, scale):
+    """Planes as pictures, one list an image; to be read out, each says its mean and its spread."""
+    return {
+        "title": title,
+        "images": [
+            [
+                {
+                    "source": _webp(_greys(plane, scale)),
+                    "says": f"{title}, image {n}, channel {c}: mean {_number(plane.mean())}, "
+                    f"standard deviation {_number(plane.std())}",
+                }
+                for c, plane in enumerate(image, 1)
+            ]
+            for n, image in enumerate(planes, 1)
+        ],
+    }
+
+
+def _webp(greys):
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray((255 * greys).round().astype("uint8")).save(
+        buffer, "webp", quality=60, method=6
+    )
+    return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _in_pictures(exercise, case, part, right, mistakes, rng):
+    scale = float(right.min()), float(right.max())
+    maps = [name for name, value in case.items() if np.ndim(value) == 4]
+    order = rng.permutation(len(mistakes))
+    choices = [
+        {
+            "text": each.name.replace("-", " "),
+            "says": each.says,
+            "output": "",
+            "picture": _row("it would give", planes, scale),
+        }
+        for each, planes in mistakes
+    ]
+    given = [f"# {name} {case[name].shape}: see below" for name in maps]
+    given += [_assignment(name, value) for name, value in case.items() if name not in maps]
+    return {
+        "asks": MISTAKE,
+        "exercise": exercise.id,
+        "given": [*given, _call(exercise, case)],
+        "prints": exercise.returns[part] if len(exercise.returns) > 1 else "",
+        "choices": [choices[k] for k in order],
+        "answer": int(np.flatnonzero(order == 0)[0]),
+        "shown": "",
+        "right": "",
+        "pictures": [
+            *(_row(name, case[name], (0, 1)) for name in maps),
+            _row("right output", right, scale),
+        ],
+        "seen": _row("this output", mistakes[0][1], scale),
+        "greys": f"Of outputs {_number(scale[0])} is black, and {_number(scale[1])} white.",
+    }
+
+
+def _call(exercise, case):
+    outcome = f"{', '.join(exercise.returns)} = " if len(exercise.returns) > 1 else ""
+    return f"{outcome}{exercise.function_name}({', '.join(case)})"
+
+
+# --- in numbers ----------------------------------------------------------------------------------
 
 
 def _assembled(exercise, kind, case, part, right, mistakes, rng):
@@ -146,14 +329,11 @@ def _assembled(exercise, kind, case, part, right, mistakes, rng):
         made = {"shown": "", "right": right}
         answer = int(np.flatnonzero(order == len(choices) - 1)[0])
     name = exercise.returns[part]
-    several = len(exercise.returns) > 1
-    outcome = f"{', '.join(exercise.returns)} = " if several else ""
-    call_ = f"{outcome}{exercise.function_name}({', '.join(case)})"
     return {
         "asks": kind,
         "exercise": exercise.id,
-        "given": [*map(_assignment, case, case.values()), call_],
-        "prints": f"{name}" if several else "",
+        "given": [*map(_assignment, case, case.values()), _call(exercise, case)],
+        "prints": name if len(exercise.returns) > 1 else "",
         "choices": [choices[k] for k in order],
         "answer": answer,
         **made,

@@ -1,9 +1,15 @@
 """Questions: each choice is computed, can be told from all others, and comes back when missed."""
 
+import base64
+import io
+import itertools
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
+from PIL import Image
 
 from instnorm_checks import EXERCISES, public_case
 from instnorm_site import questions, reading
@@ -12,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = reading.pages(ROOT)
 MADE = {page: questions.of_page(page, ids) for page, ids in PAGES.items()}
 ALL = [pytest.param(each, id=each["id"]) for made in MADE.values() for each in made]
+IN_NUMBERS = [each for each in ALL if "pictures" not in each.values[0]]
+IN_PICTURES = [each for each in ALL if "pictures" in each.values[0]]
 
 
 @pytest.mark.parametrize("page", MADE)
@@ -33,7 +41,13 @@ def test_every_chapter_and_every_hands_on_page_is_there():
     assert sum(page.startswith("hands-on/") for page in PAGES) >= 9
 
 
-@pytest.mark.parametrize("made", ALL)
+def test_pages_on_feature_maps_ask_once_in_pictures():
+    asked = {page: sum("pictures" in each for each in made) for page, made in MADE.items()}
+    assert set(asked.values()) == {0, 1}
+    assert len(IN_PICTURES) >= 10
+
+
+@pytest.mark.parametrize("made", IN_NUMBERS)
 def test_choices_are_what_the_mistakes_give(made):
     """Each number is computed anew, from the id of the question alone."""
     exercise = EXERCISES[made["exercise"]]
@@ -59,6 +73,63 @@ def test_choices_are_what_the_mistakes_give(made):
             assert (made["asks"], choice["output"]) == (questions.PRINT, right)
     answer = made["choices"][made["answer"]]
     assert answer["output"] == (made["shown"] or right)
+
+
+def test_choices_are_told_apart_at_a_glance():
+    assert not questions._apart("1 2", "1 2.19", right="2 2")
+    assert questions._apart("1 2", "1 2.2", right="2 2")
+    assert not questions._apart("1 2", "1 2 3", right="1 2")
+    assert not questions._apart("0 0", "0 0", right="0 0")
+    assert questions._apart("0 0.1", "0 0", right="0 0")
+
+
+@pytest.mark.parametrize("made", IN_PICTURES)
+def test_pictures_are_what_the_mistakes_give(made):
+    """Drawn anew from the id; and what is read out names no mistake."""
+    exercise = EXERCISES[made["exercise"]]
+    _, name, k, _, mistake = made["id"].split("/")
+    aspect = exercise.aspect(name)
+    part = aspect.judges[0]
+    case = questions.photographed(aspect.public[int(k)])
+
+    def planes(function):
+        return questions.output_planes(exercise, function, case, part)
+
+    right = planes(exercise.reference)
+    assert made["choices"][made["answer"]]["text"] == mistake.replace("-", " ")
+    drawn = [(made["pictures"][-1], right), (made["seen"], planes(wrong(exercise, mistake)))]
+    for choice in made["choices"]:
+        each = wrong(exercise, choice["text"].replace(" ", "-"))
+        drawn.append((choice["picture"], planes(each)))
+    scale = right.min(), right.max()
+    for row, expected in drawn:
+        greys = np.clip((expected - scale[0]) / (scale[1] - scale[0]), 0, 1)
+        assert np.abs(pixels(row) - greys).mean() < 0.03
+        for image in itertools.chain(*row["images"]):
+            assert re.fullmatch(
+                rf"{row['title']}, image \d, channel \d: mean [-\d.e+]+, "
+                r"standard deviation [\d.e+-]+",
+                image["says"],
+            )
+    for (row, _), (other, _) in itertools.combinations([drawn[0], *drawn[2:]], 2):
+        assert np.abs(pixels(row) - pixels(other)).mean() > questions.SEEN - 0.03
+
+
+def wrong(exercise, name):
+    return exercise.misconception(name).implementation
+
+
+def pixels(row):
+    """The greys of a row of pictures, (N, C, H, W), from 0 to 1."""
+    return np.array(
+        [
+            [
+                np.asarray(Image.open(io.BytesIO(base64.b64decode(source))).convert("L")) / 255
+                for source in (each["source"].partition(",")[2] for each in image)
+            ]
+            for image in row["images"]
+        ]
+    )
 
 
 def test_same_sources_give_the_same_questions():
@@ -96,6 +167,8 @@ def test_answers_are_explained_and_missed_ones_come_back(visit, site):
     page.locator(".questions").scroll_into_view_if_needed()
     page.locator(".question").nth(2).wait_for()
     made = MADE[PAGE]
+    pictures = page.locator(".question").first.locator("img")
+    assert pictures.count() == 3 * sum(map(len, made[0]["seen"]["images"]))
     assert answered(page, 0, right=True).startswith("Right.")
     missed = answered(page, 1, right=False)
     chosen = made[1]["choices"][(made[1]["answer"] + 1) % questions.CHOICES]
