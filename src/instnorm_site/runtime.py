@@ -107,7 +107,11 @@ def fetch(folder):
     if lacking:
         if given:
             tried.append(f"{VARIABLE}={given} has no {', '.join(lacking)}")
-        raise Missing("; ".join(tried))
+        raise Missing(
+            f"{len(lacking)} of {len(files())} files are lacking, among them {lacking[-1]}. Tried: "
+            f"{'; '.join(tried)}. Whoever has a folder or an archive of Pyodide {VERSION} with its "
+            f"packages can name it: make book {VARIABLE}=..."
+        )
     return folder
 
 
@@ -189,7 +193,8 @@ def _by_npm(folder, lacking):
                 with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
                     data = answer.read()
             except (urllib.error.URLError, OSError) as error:
-                raise _Unavailable(f"Pyodide's own server: {error}") from error
+                why = getattr(error, "reason", error)
+                raise _Unavailable(f"npm gave {', '.join(CORE)}, but {url}: {why}") from error
             _keep(folder, name, data, url)
 
 

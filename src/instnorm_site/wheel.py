@@ -87,7 +87,7 @@ def with_plain_name(wheel, folder):
                 continue
             if name == f"{info}/METADATA":
                 content = content.replace(f"{declared}{digest}".encode(), declared.encode(), 1)
-            plain.writestr(ZipInfo(name), content)
+            plain.writestr(ZipInfo(name), content, ZIP_DEFLATED)
             hashed = urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
             record.append(f"{name},sha256={hashed},{len(content)}\n")
         record.append(f"{info}/RECORD,,\n")
@@ -106,7 +106,7 @@ def pack(package, folder):
         for file in sorted(installed.files):
             unwanted = {"tests", "__pycache__"}.intersection(file.parts) or ".." in file.parts
             if not unwanted and file.name not in ("INSTALLER", "REQUESTED"):
-                wheel.writestr(ZipInfo(file.as_posix()), file.read_binary())
+                wheel.writestr(ZipInfo(file.as_posix()), file.read_binary(), ZIP_DEFLATED)
     return path
 
 

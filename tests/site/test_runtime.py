@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 import tarfile
+import warnings
 from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 from instnorm_site import runtime, wheel
 
@@ -116,6 +119,90 @@ def test_sources_are_asked_in_order_and_only_for_what_is_lacking(small, tmp_path
     monkeypatch.setattr(runtime, "_by_npm", source("npm", ["numpy.whl"]))
     runtime.fetch(tmp_path)
     assert asked == [("pip", list(FILES)), ("npm", ["numpy.whl"])]
+
+
+def test_server_that_is_not_there_is_said_with_what_came(tmp_path, monkeypatch):
+    """npm has the interpreter; the packages are on a server, which a builder may not reach."""
+    monkeypatch.delenv("PYODIDE", raising=False)
+    monkeypatch.setattr(runtime, "_by_pip", lambda *_: unavailable("pip"))
+    monkeypatch.setattr(runtime.shutil, "which", lambda name: name)
+    script = b"`https://127.0.0.1:9/v${version}/full/`"
+    monkeypatch.setattr(runtime, "CORE", {"pyodide.mjs": hashlib.sha256(script).hexdigest()})
+
+    def npm(*command, cwd):
+        assert command[:2] == ("npm", "pack")
+        as_tar(Path(cwd) / "out", {"pyodide.mjs": script}).rename(Path(cwd) / "pyodide.tgz")
+
+    monkeypatch.setattr(runtime, "_run", npm)
+    with pytest.raises(runtime.Missing) as raised:
+        runtime.fetch(tmp_path)
+    told = str(raised.value)
+    assert re.match(r"18 of 19 files are lacking, among them threadpoolctl\S+\. Tried: pip ", told)
+    assert "npm gave pyodide.mjs, but https://127.0.0.1:9/v0.27.7/full/contourpy" in told
+    assert "Connection refused" in told
+    assert told.endswith("can name it: make book PYODIDE=...")
+    assert (tmp_path / "pyodide.mjs").read_bytes() == script  # so that it need not come again
+
+
+# --- a build without them -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def build(tmp_path, monkeypatch):
+    """Build a book of one page, with Python from nowhere: its folder, and what was said."""
+    page = tmp_path / "book" / "hands-on" / "the-algorithm.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("# The algorithm\n\n(instance-norm)=\n## No loops\n\nWrite it.\n")
+    (tmp_path / "book" / "index.md").write_text(
+        "# Book\n\n```{toctree}\nhands-on/the-algorithm\n```\n"
+    )
+    (tmp_path / "exercises").symlink_to(ROOT / "exercises")
+    ours = tmp_path / "instnorm-1.0+0-py3-none-any.whl"
+    ours.write_bytes(b"")
+    monkeypatch.setattr(wheel, "build", lambda *_: ours)
+    monkeypatch.setattr(wheel, "with_plain_name", lambda *_: None)
+    monkeypatch.setenv("PYODIDE", str(tmp_path / "nowhere"))
+    monkeypatch.delenv("CI", raising=False)
+
+    def run():
+        said = io.StringIO()
+        out = tmp_path / "html"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            app = Sphinx(
+                str(tmp_path / "book"), None, str(out), str(tmp_path / "trees"), "html",
+                {"extensions": ["myst_parser", "instnorm_site.exercises"], "html_baseurl": "",
+                 "python_cache": str(tmp_path / "cache")},
+                status=said, warning=said,
+            )  # fmt: skip
+            app.build()
+        return out, said.getvalue()
+
+    return run
+
+
+def test_without_python_the_book_is_built_and_says_so(build):
+    out, said = build()
+    page = (out / "hands-on" / "the-algorithm.html").read_text()
+    assert "Python for the browser is not part of this copy of the book: take the notebook" in page
+    assert "data-id" not in page
+    assert "Download the notebook" in page
+    assert json.loads((out / "_static" / "python.json").read_text()) == {"base": None}
+    end = said.split("PYTHON FOR THE BROWSER COULD NOT BE HAD")[1]
+    assert "nowhere is neither a folder nor an archive" in end
+    assert "writing output" not in end  # it is the last that is said of the pages
+
+
+def test_without_python_a_build_in_ci_fails(build, monkeypatch):
+    monkeypatch.setenv("CI", "1")
+    with pytest.raises(ExtensionError, match="could not be had: 22 of 22 files are lacking"):
+        build()
+
+
+def test_wrong_bytes_stop_the_build_everywhere(build, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYODIDE", str(as_folder(tmp_path / "given", {"pyodide.mjs": b"other"})))
+    with pytest.raises(ExtensionError, match=r"pyodide\.mjs from .* has 5 bytes with SHA-256"):
+        build()
 
 
 def test_a_package_brings_what_it_needs(small):
