@@ -302,6 +302,37 @@ def test_without_webassembly(browser, site):
     context.close()
 
 
+@pytest.mark.slow  # 10 s of processor: Python starts twice
+def test_with_neither_jspi_nor_shared_memory(browser, site):
+    """As in a browser that has not got them, in the page and in the worker."""
+    names = ("WebAssembly.Suspending", "WebAssembly.promising", "SharedArrayBuffer")
+    gone = "".join(f"delete globalThis.{name};" for name in names)
+    context = browser.new_context()
+    context.add_init_script(gone)
+
+    def without(route):
+        route.fulfill(body=gone + route.fetch().text(), content_type="text/javascript")
+
+    context.route("**/worker.js*", without)
+    page = context.new_page()
+    page.goto(f"{site}/{PAGE}")
+    exercise = Exercise(page).open()
+    found = (
+        f"from pyodide.code import run_js\nprint(*map(run_js, {[f'typeof {n}' for n in names]}))\n"
+    )
+    said = exercise.write(found + WRONG).check()
+    assert said.startswith("0 of 6 points")
+    assert "undefined undefined undefined" in said
+    assert EXERCISES["instance-norm"].misconception("divides-by-m-minus-1").says in said
+    assert exercise.write(RIGHT).check().startswith("6 of 6 points")
+    exercise.write("while True:\n    pass\n").button("Check").click()
+    exercise.box.get_by_text("At work.").wait_for()
+    exercise.button("Stop").click()
+    exercise.report.get_by_text("Stopped. What you wrote is kept.").wait_for()
+    assert exercise.write(RIGHT).check().startswith("6 of 6 points")
+    context.close()
+
+
 def test_without_python_on_the_site(browser, site):
     context = browser.new_context()
     page = context.new_page()
