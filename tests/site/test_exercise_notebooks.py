@@ -246,7 +246,9 @@ def test_answers_are_found_after_a_tenth_of_the_ids_were_renamed(page, site):
 
 
 def test_the_page_itself_moves_what_was_renamed(page, site):
-    keep(page, four_loops={"source": "# four loops", "points": 4, "of": 6, "version": "x"})
+    version = page.locator(f".exercise[data-id={LOOPS}]").get_attribute("data-version")
+    mark = {"points": 4, "of": 6, "version": version, "earlier": [{"source": "# 1", "at": 1}]}
+    keep(page, four_loops={"source": "# four loops", **mark})
     other = page.context.new_page()
     renamed = html.escape('{"four-loops": "instance-norm-loops"}')
 
@@ -258,9 +260,11 @@ def test_the_page_itself_moves_what_was_renamed(page, site):
     other.route("**/*.html", later_edition)
     other.goto(f"{site}/hands-on/{ASSIGNMENT}.html")
     box = other.locator(f".exercise[data-id={LOOPS}]")
-    box.get_by_text("Go on writing").wait_for()
-    assert kept(page, LOOPS)["source"] == "# four loops"
+    box.get_by_text("4 of 6 points so far").wait_for()
+    assert kept(page, LOOPS) == {"source": "# four loops", **mark}
     assert kept(page, "four-loops") is None
+    other.goto(f"{site}/hands-on/all-exercises.html")
+    other.get_by_text("You have 4 of").wait_for()
     other.close()
 
 
