@@ -15,7 +15,7 @@ SOURCES = $(shell find src/instnorm src/instnorm_lab -name '*.py' -o -name '*.cu
 DATA = $(filter-out %/__pycache__,$(wildcard book/data/*)) $(wildcard benchmarks/results/*.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help install book python editor pdf links serve test gate proof stale lint drift exercises exercises-report bench bench-gpu bench-judge bench-graders bench-class bench-watch pages lock clean
+.PHONY: help install book python editor pdf links serve test gate proof stale lint drift exercises exercises-report bench bench-gpu bench-judge bench-graders bench-class bench-watch bench-browser pages lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,6 +121,9 @@ bench-class: $(INSTALLED)  ## grading a class of a thousand while workers are ki
 
 pages: book  ## how heavy and how quick the pages are, in a slowed-down browser
 	$(BIN)/python -m benchmarks.pages
+
+bench-browser: book  ## how soon Python answers on the page of an exercise, and how long a check takes
+	$(BIN)/python -m benchmarks.browser
 
 lock: $(INSTALLED)  ## exact versions in requirements.lock from the ranges in requirements.txt
 	$(BIN)/python -m pip install --quiet uv
