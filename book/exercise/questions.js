@@ -118,11 +118,10 @@ function explained({ choices, answer, shown, right }, chosen) {
     return parts;
   }
   if (theirs.picture) {
-    say(`No: it is ${choices[answer].text}. ${choices[answer].says}`);
-    say(`With ${theirs.text} it would look like this:`);
-    parts.push(row(theirs.picture));
+    say(`No: the mistake is “${choices[answer].text}”. ${choices[answer].says}`);
+    parts.push(row({ ...theirs.picture, title: `“${theirs.text}” would give` }));
   } else if (shown) {
-    say(`No: ${theirs.text} would give ${theirs.output}. It is: ${choices[answer].text}.`);
+    say(`No: “${theirs.text}” would give ${theirs.output}. The mistake is “${choices[answer].text}”.`);
     say(choices[answer].says);
   } else {
     say(`No: it prints ${right}.`);
