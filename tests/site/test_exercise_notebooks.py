@@ -257,7 +257,7 @@ def test_the_page_itself_moves_what_was_renamed(page, site):
         assert renamed in text
         route.fulfill(body=text, content_type="text/html")
 
-    other.route("**/*.html", later_edition)
+    other.route(f"**/{ASSIGNMENT}.html", later_edition)
     other.goto(f"{site}/hands-on/{ASSIGNMENT}.html")
     box = other.locator(f".exercise[data-id={LOOPS}]")
     box.get_by_text("4 of 6 points so far").wait_for()
