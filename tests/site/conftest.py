@@ -19,6 +19,7 @@ import yaml
 from playwright.sync_api import sync_playwright
 
 from instnorm_lab import explorables
+from instnorm_site import wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
@@ -104,6 +105,14 @@ def built():
     if not (BUILT / "index.html").is_file():
         pytest.skip("THE BOOK IS NOT BUILT, so nothing of the site is tested: run `make book`")
     return BUILT
+
+
+@pytest.fixture(scope="session")
+def of_these_sources(built):
+    """The folder of the built book, which must be made of the sources as they are now."""
+    (ours, *_) = json.loads((built / "_static" / "python.json").read_text())["wheels"]
+    assert ours == wheel.name(ROOT), "the book is older than the sources: run `make book`"
+    return built
 
 
 @contextmanager

@@ -42,7 +42,7 @@ ASK = """async (requests) => {
 
 
 @pytest.fixture(scope="module")
-def in_browser(browser, site):
+def in_browser(browser, site, of_these_sources):
     """Answers of the page's own Python to a list of requests; nothing is asked of other hosts."""
     page = browser.new_page()
     abroad = []
@@ -156,12 +156,13 @@ def verdict(answer):
 def compare(in_browser, cases):
     """Cases: (label, request). Every verdict of the browser is CPython's; returns the browser's."""
     answers = in_browser([given for _, given in cases])
-    apart = {
-        label: (verdict(answer), verdict(ours), answer["text"])
+    apart = [
+        f"{label}: {verdict(answer)} in the browser, {verdict(ours)} here\n{answer['text']}"
         for (label, given), answer in zip(cases, answers, strict=True)
         if verdict(answer) != verdict(ours := here(given))
-    }
-    assert not apart
+    ]
+    if apart:
+        pytest.fail(f"{len(apart)} of {len(cases)} verdicts differ\n\n" + "\n\n".join(apart))
     return dict(zip((label for label, _ in cases), answers, strict=True))
 
 

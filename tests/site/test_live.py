@@ -63,15 +63,19 @@ def test_what_a_cell_lacks_is_found_in_its_imports():
     assert ["skimage", "data/coffee.png"] in made["files"]
 
 
+def served_cells(built, name):
+    """What the page of a chapter gets, which must be the cells of its source as it is now."""
+    served = json.loads((built / "_static" / f"live-{name.replace('/', '--')}.json").read_text())
+    cells = live.code_cells(ROOT / "book" / f"{name}.md")
+    assert [cell["source"] for cell in served["cells"]] == [cell.source for cell in cells]
+    return served, cells
+
+
 @pytest.mark.book
 def test_pages_name_their_cells(built):
     for name in PAGES:
-        served = json.loads(
-            (built / "_static" / f"live-{name.replace('/', '--')}.json").read_text()
-        )
         text = (built / f"{name}.html").read_text()
-        cells = live.code_cells(ROOT / "book" / f"{name}.md")
-        assert [cell["source"] for cell in served["cells"]] == [cell.source for cell in cells]
+        served, cells = served_cells(built, name)
         for k, cell in enumerate(cells):
             assert (f"live-{k} " in text) == (not live.removed(cell)), (name, k)
         for package, file in served["files"]:
@@ -90,8 +94,9 @@ def test_a_chapter_prints_what_the_build_printed(visit):
 @pytest.mark.book
 @pytest.mark.proof
 @pytest.mark.parametrize("name", PAGES)
-def test_each_chapter_prints_what_the_build_printed(visit, name):
+def test_each_chapter_prints_what_the_build_printed(visit, of_these_sources, name):
     """But for the cells that say that they need what no browser has."""
+    served_cells(of_these_sources, name)
     before, after, page = run_all(visit, name)
     lacking = page.locator(".live-tools .xr-state", has_text="needs").count()
     assert page.locator(".cell_output .xr-named").count() <= 3 * lacking
