@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 NUMBER = r"[-+−]?\d[\d,]*(?:\.\d*)?(?:e[-+]?\d+)?"
 VALUE = re.compile(
-    rf"(?:{NUMBER}(?:\.\.{NUMBER})?[%°]?|\(\d+(?:, \d+)+\)|-|·|×|yes|no|seen|not finite)$"
+    rf"(?:{NUMBER}(?:\.\.{NUMBER})?[%°]?|\(\d+(?:, \d+)+\)|-|·|×|yes|no|seen|gone|not finite)$"
 )
 #: What stands in a column of its own: a value, with a unit perhaps.
 QUANTITY = re.compile(rf"(?:{VALUE.pattern[:-1]}|{NUMBER}(?: [a-z]+){{1,3}})$")
@@ -65,7 +65,8 @@ class Table(NamedTuple):
         if not row.values:
             return f'<tr><th scope="rowgroup" colspan="{self.columns + 1}">{label}</th></tr>'
         cells = "".join(map(_cell, row.values))
-        return f'<tr><th scope="row">{label}</th>{cells}</tr>'
+        number = ' class="number"' if VALUE.match(row.label.text) else ""
+        return f'<tr><th scope="row"{number}>{label}</th>{cells}</tr>'
 
     def words(self):
         """All that is in it, in the order of reading."""

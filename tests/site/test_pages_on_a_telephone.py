@@ -23,6 +23,25 @@ HIDDEN_RESULTS = """() => [...document.querySelectorAll(
   .filter((e) => e.scrollWidth > e.clientWidth + 1)
   .map((e) => e.innerText.slice(0, 120))"""
 
+# Results whose lines are broken, so that columns and words no longer stand where they should.
+BROKEN_RESULTS = """() => {
+  const inner = (e) => {
+    const { paddingTop, paddingBottom, lineHeight } = getComputedStyle(e);
+    const height = e.clientHeight - parseFloat(paddingTop) - parseFloat(paddingBottom);
+    return Math.round(height / parseFloat(lineHeight));
+  };
+  const lines = (e) => e.textContent.trimEnd().split("\\n").length;
+  const broken = (cell) => {
+    const range = document.createRange();
+    range.selectNodeContents(cell);
+    return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1;
+  };
+  const numbers = [...document.querySelectorAll(".results :is(th, td)")]
+    .filter((e) => /^[-+−]?\\d[\\d.,e+−-]*$/.test(e.textContent) && broken(e));
+  return [...document.querySelectorAll(".cell_output pre")].filter((e) => inner(e) > lines(e))
+    .concat(numbers).map((e) => e.textContent.slice(0, 120));
+}"""
+
 # Parts that scroll sideways, and do not say so or do not take the keyboard.
 UNMARKED = """() => [...document.querySelectorAll(
     "div.highlight pre, div.math > span:not(.eqno), .pst-scrollable-table-container")]
@@ -49,6 +68,7 @@ def ask(page):
     """How wide the page is, on a telephone and on a small one, and what of it can be seen."""
     answers = {
         "hidden results": page.evaluate(HIDDEN_RESULTS),
+        "broken results": page.evaluate(BROKEN_RESULTS),
         "unmarked": page.evaluate(UNMARKED),
         "labels": page.evaluate(LABELS),
         "explorables": page.evaluate(EXPLORABLES),
@@ -78,6 +98,10 @@ def test_page_does_not_scroll_sideways(shown, width):
 
 def test_no_result_is_out_of_sight(shown):
     assert not shown["hidden results"]
+
+
+def test_no_line_of_a_result_is_broken(shown):
+    assert not shown["broken results"]
 
 
 def test_what_scrolls_says_so_and_takes_the_keyboard(shown):

@@ -56,6 +56,14 @@ def test_columns_have_their_heads_and_what_follows_stays():
     assert rest == "share of air in the whole slice: 0.57"
 
 
+def test_a_number_at_the_head_of_a_row_stays_in_one_piece():
+    page = results.page(
+        '<div class="output stream x"><div class="highlight"><pre>eps    rank\n1e-08    62\n'
+        "1e-05    62</pre></div>\n</div>"
+    )
+    assert '<th scope="row" class="number">1e-08</th>' in page
+
+
 def test_a_head_reaches_over_its_columns():
     upper, lower = only_table(TWO_LINES).heads
     assert upper == [(1, 3, "contrast"), (3, 5, "distance to goal")]
