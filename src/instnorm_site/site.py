@@ -7,6 +7,7 @@
   address in it is ``html.baseurl`` of ``_config.yml``.
 - A comma behind a formula never begins a line.
 - The design of `instnorm_lab.style` becomes a style sheet.
+- What a line cites stands in the margin beside it: see `margins`.
 - Columns of numbers become tables: see `results`.
 - Pages are made lighter than the theme makes them: see `slim_theme`; and valid: see `markup`.
 """
@@ -31,7 +32,7 @@ from sphinxcontrib import katex
 from instnorm_lab import photos, style
 from instnorm_lab.multistyle import model_file
 
-from . import markup, pictures, results, slim_theme
+from . import margins, markup, pictures, results, slim_theme
 
 FACES = ("serif-regular", "sans-regular", "sans-semibold")
 SHORT = 30  # characters of LaTeX: what fits a line of a small telephone
@@ -179,8 +180,9 @@ def _finish(app, error):
             if name in app.env.found_docs:
                 draw_card(site / card(name), app.config.html_title, name, title.astext())
         pages = [site / app.builder.get_target_uri(name) for name in app.env.found_docs]
+        cited = margins.sources(app.env.get_domain("cite").citations)
         for page in [*pages, site / "404.html", site / "genindex.html", site / "search.html"]:
-            text = results.page(page.read_text("utf-8"))
+            text = margins.page(results.page(page.read_text("utf-8")), cited)
             page.write_text(markup.page(slim_theme.page(text, page.name)), "utf-8")
         slim_theme.static_files(site)
 

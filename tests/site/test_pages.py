@@ -72,6 +72,45 @@ AXE = """async ({ rules, theme }) => {
 }"""
 
 
+# Notes in the margin; what they lie on; and how far each is from the line that cites, if that is
+# more than a line and no note before it is in its place.
+IN_THE_MARGIN = """() => {
+  const notes = [...document.querySelectorAll(".margin-note")].filter((e) => e.checkVisibility());
+  const rows = notes.map((e) => e.getBoundingClientRect());
+  const meet = (a, b) =>
+    a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+  const touched = [];
+  const against = (box, name) => rows.forEach((row, k) => {
+    if (box.width && meet(row, box)) touched.push([notes[k].innerText.slice(0, 40), name]);
+  });
+  notes.forEach((e, k) => rows.slice(0, k).forEach((row) => {
+    if (meet(row, rows[k])) touched.push([e.innerText.slice(0, 40), "another note"]);
+  }));
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  while (texts.nextNode()) {
+    const element = texts.currentNode.parentElement;
+    if (!texts.currentNode.data.trim() || element.closest(".margin-note, .katex-mathml, dialog"))
+      continue;
+    if (!element.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+    range.selectNodeContents(texts.currentNode);
+    for (const box of range.getClientRects()) against(box, texts.currentNode.data.trim());
+  }
+  for (const e of document.querySelectorAll(".bd-article :is(svg, img, canvas, pre, .ex, table)"))
+    if (e.checkVisibility() && !e.closest("button"))
+      against(e.getBoundingClientRect(), e.outerHTML.slice(0, 60));
+  const away = notes.map((e, k) => {
+    const line = e.previousElementSibling.getClientRects();
+    return rows[k].top - line[line.length - 1].top;
+  }).filter((far, k) => far < -4 || (far > 36 && !(k && rows[k].top - rows[k - 1].bottom < 24)));
+  const wide = Math.max(0, document.documentElement.scrollWidth - innerWidth);
+  return { notes: notes.length, touched, away, wide };
+}"""
+
+
+DESKS = (1440, 1920)
+
+
 def ask(page):
     """All that is to be known of a page, in both themes."""
     answers = {
@@ -83,6 +122,9 @@ def ask(page):
     }
     for theme in themes(page):
         answers[theme] = page.evaluate(FAINT_TEXT)
+    for width in (1000, *DESKS) if page.locator(".margin-note").count() else ():
+        page.set_viewport_size({"width": width, "height": 800})
+        answers[width] = page.evaluate(IN_THE_MARGIN)
     return answers
 
 
@@ -223,3 +265,15 @@ def test_numbers_of_figures_and_equations_lead_to_them(visit):
     assert any(target.startswith("#fig-") for target in targets)
     for target in targets:
         assert page.locator(f"[id='{target[1:]}']").count() == 1
+
+
+@pytest.mark.parametrize("width", DESKS)
+def test_notes_stand_in_the_margin_beside_their_lines_and_touch_nothing(shown, page_name, width):
+    if width not in shown:
+        assert page_name.partition("/")[0] not in ("principles", "applications") or (
+            page_name.endswith(("/invariance.html", "/which-norm.html"))  # these cite nobody
+        )
+        return
+    assert shown[width] == {"notes": shown[width]["notes"], "touched": [], "away": [], "wide": 0}
+    assert shown[width]["notes"] > 0
+    assert shown[1000]["notes"] == 0
