@@ -84,7 +84,8 @@ class Server(SimpleHTTPRequestHandler):
 
 def visit(browser, url):
     """A page at rest: (page, largest paint in ms, blocking time in ms)."""
-    page = browser.new_context(viewport={"width": 390, "height": 800}).new_page()
+    telephone = {"viewport": {"width": 390, "height": 800}, "service_workers": "block"}
+    page = browser.new_context(**telephone).new_page()
     page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWDOWN})
     page.add_init_script(WATCH)
     page.goto(url, wait_until="networkidle")

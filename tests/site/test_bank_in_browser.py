@@ -44,7 +44,7 @@ ASK = """async (requests) => {
 @pytest.fixture(scope="module")
 def in_browser(browser, site, of_these_sources):
     """Answers of the page's own Python to a list of requests; nothing is asked of other hosts."""
-    page = browser.new_page()
+    page = browser.new_page(service_workers="block")
     abroad = []
     own = (f"{site}/", "data:", "blob:")
     page.on("request", lambda request: request.url.startswith(own) or abroad.append(request.url))

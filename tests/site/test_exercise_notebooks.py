@@ -32,7 +32,7 @@ SUBTLE = 'print("<script>alert(1)</script>")\ns = "ünï \\\\ \\n"  # \u2028 \U0
 
 @pytest.fixture(scope="module")
 def page(browser, site):
-    context = browser.new_context()
+    context = browser.new_context(service_workers="block")
     page = context.new_page()
     page.goto(f"{site}/hands-on/{ASSIGNMENT}.html")
     page.locator(".exercise-notebook button").first.wait_for()

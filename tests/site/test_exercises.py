@@ -75,7 +75,7 @@ class Exercise:
 def context(browser):
     """One browser's memory for this file; its cache has Python after the first start."""
     size = {"width": 1280, "height": 900}
-    context = browser.new_context(viewport=size, reduced_motion="reduce")
+    context = browser.new_context(viewport=size, reduced_motion="reduce", service_workers="block")
     yield context
     context.close()
 
@@ -292,7 +292,7 @@ def test_end_of_python_is_a_plain_sentence(page):
 
 
 def test_without_webassembly(browser, site):
-    context = browser.new_context()
+    context = browser.new_context(service_workers="block")
     page = context.new_page()
     page.add_init_script("delete globalThis.WebAssembly")
     page.goto(f"{site}/{PAGE}")
@@ -334,7 +334,7 @@ def test_with_neither_jspi_nor_shared_memory(browser, site):
 
 
 def test_without_python_on_the_site(browser, site):
-    context = browser.new_context()
+    context = browser.new_context(service_workers="block")
     page = context.new_page()
     context.route("**/python.json", lambda route: route.fulfill(json={"base": None}))
     page.goto(f"{site}/{PAGE}")
@@ -343,7 +343,7 @@ def test_without_python_on_the_site(browser, site):
 
 
 def test_without_storage_the_page_says_so(browser, site):
-    context = browser.new_context()
+    context = browser.new_context(service_workers="block")
     page = context.new_page()
     page.add_init_script("Storage.prototype.setItem = () => { throw new Error('full') }")
     page.goto(f"{site}/{PAGE}")
