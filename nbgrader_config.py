@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
-from nbgrader.preprocessors import CheckCellMetadata, GetGrades, LimitOutput, OverwriteKernelspec
+from nbgrader.preprocessors import GetGrades, LimitOutput, OverwriteKernelspec
 
 from instnorm_checks import grading_seed
 from instnorm_judge.assignments import make_source_notebooks
@@ -53,8 +53,7 @@ c.Autograde.exporter_class = Exporter
 c.Autograde.pre_convert_hook = "instnorm_judge.rebuild.check_folder"
 c.Autograde.sanitize_preprocessors = [
     OverwriteKernelspec,
-    Rebuild,
-    CheckCellMetadata,
+    Rebuild,  # makes all metadata anew, so that CheckCellMetadata has nothing to find
 ]
 c.Autograde.autograde_preprocessors = [
     Execute,

@@ -62,12 +62,16 @@ _PLACES = (
 _APART = re.compile("|".join(f"(?<={before})(?={after})" for before, after in _PLACES))
 _HEADING = re.compile(r"(?<!&)(#+[ \t]*)(?=[^#\s])")
 _UNDERLINED = re.compile(r"(?<=\S)(?=[ \t]*\n[ \t>]{0,12}(?:=+|-+)[ \t]*(?:\n|$))")
+# Control characters, halves of characters, and what turns the direction of reading.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
 _COMMAND = re.compile(r"\\(?=([A-Za-z]+))")
 
 
 def markdown(source):
     """A student's Markdown (or a raw cell) that means the same and makes nothing happen."""
-    source = _HEADING.sub(rf"\1{JOINER}", _printable(source))
+    source = _HEADING.sub(rf"\1{JOINER}", _UNPRINTABLE.sub("", source))
     source = _UNDERLINED.sub(JOINER, source)
     source = _APART.sub(JOINER, source)
     return _COMMAND.sub(lambda found: found[0] if found[1] in _HARMLESS else f"\\{JOINER}", source)
@@ -116,16 +120,3 @@ def trouble_with_name(name):
     if any(unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp") for each in name):
         return "it has characters in it that can't be seen"
     return None
-
-
-def _printable(source):
-    """Without control characters, and without those that turn the direction of reading."""
-    return "".join(
-        each
-        for each in source
-        if each in "\n\t" or not (unicodedata.category(each) in ("Cc", "Cs") or _turns(each))
-    )
-
-
-def _turns(each):
-    return "\u202a" <= each <= "\u202e" or "\u2066" <= each <= "\u2069" or each in "\u200e\u200f"

@@ -120,7 +120,7 @@ _here = threading.local()
 @contextlib.contextmanager
 def _opened_often(path, db_url):
     """Within, this thread opens the gradebook in the file `path` quickly."""
-    _here.path, _here.db_url = str(path), db_url
+    _here.path, _here.db_url, _here.fresh = str(path), db_url, True
     try:
         yield
     finally:
@@ -149,7 +149,9 @@ def _open(self, db_url, course_id="default_course", authenticator=None):
         return
     self.engine, self.course_id, self.authenticator = _engine(), course_id, authenticator
     self.db = scoped_session(sessionmaker(autoflush=True, bind=self.engine))
-    self.check_course(course_id=course_id)
+    if _here.fresh:
+        self.check_course(course_id=course_id)
+        _here.fresh = False
 
 
 _open_as_usual, Gradebook.__init__ = Gradebook.__init__, _open

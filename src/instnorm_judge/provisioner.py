@@ -36,7 +36,7 @@ PROVISIONER = "instnorm-sandbox"
 # is parsed, parts of one message, and messages that wait to be read.
 MAX_PART = wire.MAX_BYTES + 2**20
 MAX_TEXT = 8 * 2**20
-MAX_PARTS = 100
+MAX_PARTS = 200
 MAX_WAITING = 16
 PATIENCE = 5  # seconds for a kernel to take a message
 

@@ -66,6 +66,17 @@ class SafeExporter(NotebookExporter):
         resources.setdefault("metadata", {}).update(name=path.stem, path=str(path.parent))
         return self.from_notebook_node(notebook, resources=resources, **kwargs)
 
+    def _preprocess(self, nb, resources):
+        """nbconvert copies the notebook three times, and checks it after each step.
+
+        It is nobody else's, and is checked once, at the end.
+        """
+        step = None
+        for step in self._preprocessors:
+            nb, resources = step(nb, resources)
+        self._validate_preprocessor(nb, step)
+        return nb, resources
+
     def content(self, path):
         """(bytes of the notebook, or None for those of the file at `path`; notes about them)."""
         return None, {}

@@ -155,7 +155,7 @@ def once(patch, owner, name, moment, of, fault):
     patch.setattr(owner, name, sometimes)
 
 
-SENT, RECEIVED = 40, 130  # messages of a run, about
+SENT, RECEIVED = 20, 70  # messages of a run, about
 
 
 def message_to_the_kernel_lost(patch, moment, _):

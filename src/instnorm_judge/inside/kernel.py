@@ -15,8 +15,12 @@ import contextlib
 import json
 import os
 import sys
+import time
 
 STREAM_LIMIT = 200_000  # characters of each cell, on stdout and stderr each
+# When calls that were asked for together are answered, though some are left: after so long, with
+# so many characters and bytes, with so many arrays.
+SECONDS, LENGTH, BUFFERS = 0.1, 1_000_000, 50
 # What IPython and ipykernel import only when a kernel starts, or shows something.
 IMPORTED_LATE = (
     "IPython.core.completerlib",
@@ -76,6 +80,10 @@ def prepare():
     for name in IMPORTED_LATE:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    # A first cell: the patterns that take it apart have to be compiled.
+    from IPython.core.inputtransformer2 import TransformerManager
+
+    TransformerManager().transform_cell("x = 1\n")
     # A first error: its lines are read, taken apart and coloured by what has to be made first.
     from IPython.core.ultratb import AutoFormattedTB
 
@@ -233,11 +241,31 @@ class Functions:
         return {"value": self.wire.encode(value, out)}
 
     def call(self, data, buffers, out):
+        """Call a function with one set of arguments after the other, until that is enough.
+
+        At least the first is answered. Others are left when it has taken a while, so that an
+        interruption hits the call that it is meant for, or when the reply becomes large.
+        """
+        replies, until, length = [], time.monotonic() + SECONDS, 0
+        for values in data["values"]:
+            before = len(out)
+            try:
+                reply = self.call_once(data["call"], values, buffers, out)
+            except (self.wire.WireError, MemoryError) as error:
+                del out[before:]
+                reply = {"raised": self.told(error)}
+            replies.append(reply)
+            length += len(repr(reply)) + sum(map(len, out[before:]))
+            if time.monotonic() > until or length > LENGTH or len(out) > BUFFERS:
+                break
+        return {"replies": replies}
+
+    def call_once(self, name, values, buffers, out):
         import numpy as np
 
-        arguments = self.wire.decode(data["values"], buffers)
+        arguments = self.wire.decode(values, buffers)
         before = [value.copy() if isinstance(value, np.ndarray) else None for value in arguments]
-        reply = self.run(lambda: self.names[data["call"]](*arguments), out)
+        reply = self.run(lambda: self.names[name](*arguments), out)
         changed = {
             k: now
             for k, (then, now) in enumerate(zip(before, arguments, strict=True))
@@ -254,7 +282,7 @@ class Functions:
 
         import numpy as np
 
-        printed, reply = io.StringIO(), {}
+        printed, reply, before = io.StringIO(), {}, len(out)
         try:
             with (
                 warnings.catch_warnings(),
@@ -266,7 +294,7 @@ class Functions:
                 result = function()
                 reply["result"] = self.wire.encode(result, out)
         except BaseException as error:
-            out.clear()
+            del out[before:]
             reply = {"raised": self.told(error)}
         reply["printed"] = printed.getvalue()[: self.wire.MAX_TEXT]
         return reply
