@@ -27,6 +27,14 @@ PRINTED = re.compile(r'<div id="jb-print-docs-body".*?(?=<div id="searchbox">)',
 TABLE = re.compile(r'(<table [^>]*class="indextable genindextable">)(.*?)(</table>)', re.DOTALL)
 
 
+#: A table, with the head of each column. One of many columns, or with long words of code, becomes
+#: cards on a telephone.
+HEADED = re.compile(
+    r'<table class="table">\s*<thead>(?P<heads>.*?)</thead>\s*(?P<rows>.*?)</table>', re.DOTALL
+)
+MANY, LONG = 4, 30
+
+
 def page(text):
     """The HTML of a page as the standard wants it; what it shows is the same."""
     button = r'<button type="submit" aria-label="Search">\2</button>'
@@ -37,8 +45,24 @@ def page(text):
     text = TABLE.sub(r"\1<tbody>\2</tbody>\3", text)
     text = re.sub(r'(<script [^>]*?)defer="defer"', r"\1defer", text)
     text = re.sub(r'(<a [^>]*?)download=""', r"\1download", text)
-    text = PRINTED.sub("", text)
+    text = HEADED.sub(_cards, PRINTED.sub("", text))
     return re.sub(r' class="([^"]*)"', _once, text)
+
+
+def _cards(match):
+    heads = re.findall(r"<th [^>]*>(.*?)</th>", match["heads"], re.DOTALL)
+    words = (re.sub(r"<[^>]*>", "", code) for code in re.findall(r"<code.*?</code>", match["rows"]))
+    if len(heads) < MANY and max(map(len, words), default=0) < LONG:
+        return match[0]
+    names = [" ".join(re.sub(r"<[^>]*>", "", head).split()) for head in heads]
+
+    def row(cells):
+        columns = iter(names)
+        return re.sub(r"<td\b", lambda _: f'<td data-head="{next(columns)}"', cells[0])
+
+    rows = re.sub(r"<tr\b.*?</tr>", row, match["rows"], flags=re.DOTALL)
+    head = f'<table class="table cards"><thead>{match["heads"]}</thead>'
+    return f"{head}\n{rows}</table>"
 
 
 def _once(match):

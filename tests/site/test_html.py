@@ -96,3 +96,17 @@ def test_what_the_theme_leaves_out_is_put_in():
 def test_what_the_theme_prints_twice_goes():
     page = '<p>before</p><div id="jb-print-docs-body"><h1></h1></div><div id="searchbox"></div>'
     assert markup.page(page) == '<p>before</p><div id="searchbox"></div>'
+
+
+def test_cells_of_a_wide_table_know_their_heads():
+    def table(columns):
+        heads = "".join(f'<th class="head"><p>H{k}</p></th>\n' for k in range(columns))
+        cells = "".join(f"<td><p>{k}</p></td>" for k in range(columns))
+        row = f'<tr class="row-even">{cells}</tr>'
+        head = f'<thead>\n<tr class="row-odd">{heads}</tr>\n</thead>'
+        return f'<table class="table">\n{head}\n<tbody>\n{row}{row}\n</tbody>\n</table>'
+
+    assert markup.page(table(3)) == table(3)
+    made = markup.page(table(4))
+    assert '<table class="table cards">' in made
+    assert made.count('<td data-head="H3"><p>3</p></td>') == 2
