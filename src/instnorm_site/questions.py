@@ -345,4 +345,5 @@ def _assignment(name, value):
         return f"{name} = {value!r}"
     with np.printoptions(precision=4, suppress=True, linewidth=60):
         text = np.array2string(np.asarray(value), separator=", ", prefix=f"{name} = ")
-    return f"{name} = {text}"
+    lines = (line for line in text.splitlines() if line.strip())  # a telephone is not high
+    return f"{name} = " + "\n".join(lines)

@@ -116,11 +116,17 @@ def _keep_together(app, doctree, docname):
     for formula in list(doctree.findall(nodes.math)):
         text = formula.next_node(descend=False, siblings=True)
         marks = re.match(r"[,;.:!?)’”]*", text).group() if isinstance(text, nodes.Text) else ""
-        if marks and len(formula.astext()) <= SHORT:
+        if marks and _is_short(formula.astext()):
             together = nodes.inline(classes=["together"])
             formula.parent.replace(text, nodes.Text(text[len(marks) :]))
             formula.replace_self(together)
             together += [formula, nodes.Text(marks)]
+
+
+def _is_short(latex):
+    """Whether a formula fits a line, by its source, or by what will be seen of that."""
+    seen = re.sub(r"\\[A-Za-z]+", "x", latex)
+    return len(latex) <= SHORT or len(re.sub(r"[{}^_\s]", "", seen)) <= SHORT * 2 / 3
 
 
 def _describe(app, pagename, templatename, context, doctree):
