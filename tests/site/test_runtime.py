@@ -181,7 +181,7 @@ def build(tmp_path, monkeypatch):
     return run
 
 
-def test_without_python_the_book_is_built_and_says_so(build):
+def test_without_python_the_book_is_built_and_says_so(build):  # 4 s of processor
     out, said = build()
     page = (out / "hands-on" / "the-algorithm.html").read_text()
     assert "Python for the browser is not part of this copy of the book: take the notebook" in page
