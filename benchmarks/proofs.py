@@ -5,8 +5,9 @@
 
 Each proof is a command of its own that fails when what it proves does not hold. Its result is a
 file in benchmarks/results/proofs/: when and where it ran, how long it took, the last line that it
-printed, and a hash of the sources that it speaks for. When these change, the result is stale. A run
-that is interrupted goes on where it stopped: what has a fresh result is not run again.
+printed, and a hash of the sources that it speaks for; of a chapter that is its code. When these
+change, the result is stale. A run that is interrupted goes on where it stopped: what has a fresh
+result is not run again.
 
 To add one: a line in PROOFS. Most proofs are tests with the marker `proof`, and a small sample of
 what each looks at belongs into the ordinary tests.
@@ -17,6 +18,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -26,6 +28,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "proofs"
+
+
+def counting(path):
+    """The bytes of a source that a result hangs on: of a chapter the code, and not what is told."""
+    content = path.read_bytes()
+    if path.suffix == ".md" and path.is_relative_to(ROOT / "book"):
+        cells = re.findall(rb"^(`{3,})({code-cell}.*?)^\1$", content, re.M | re.S)
+        return b"\0".join(cell for _, cell in cells)
+    return content
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ class Proof:
                 raise SystemExit(f"the proof {self.name} names {pattern}, and no file is called so")
             for path in paths:
                 name = path.relative_to(ROOT).as_posix()
-                content = hashlib.sha256(path.read_bytes()).hexdigest()
+                content = hashlib.sha256(counting(path)).hexdigest()
                 total.update(f"\0{name}\0{content}".encode())
         return total.hexdigest()
 

@@ -193,3 +193,18 @@ def test_a_result_says_nothing_of_sources_that_changed_meanwhile(proof, monkeypa
 def test_every_proof_names_sources_that_exist():
     for each in proofs.PROOFS:
         assert len(each.hash()) == 64
+
+
+def test_result_on_a_chapter_hangs_on_its_code_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(proofs, "ROOT", tmp_path)
+    (tmp_path / "book").mkdir()
+    chapter = tmp_path / "book" / "a.md"
+    proof = proofs.Proof("some", "that it prints", ("-c", ""), ("book/*.md",))
+
+    def hashed(told="Once.", code="print(1)", tags="[hide-input]"):
+        cell = f"```{{code-cell}} ipython3\n:tags: {tags}\n{code}\n```"
+        chapter.write_text(f"# A\n\n{told}\n\n{cell}\n\nMore.\n")
+        return proof.hash()
+
+    assert hashed() == hashed(told="Twice.\n\n```\nplain\n```")
+    assert len({hashed(), hashed(code="print(2)"), hashed(tags="[remove-cell]")}) == 3
