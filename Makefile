@@ -12,7 +12,8 @@ export SOLUTIONS
 EXECUTED := _build/.jupyter_cache
 # What the chapters import: not the checks or the judge, nor what is made of the pages afterwards.
 SOURCES = $(shell find src/instnorm src/instnorm_lab -name '*.py' -o -name '*.cu' -o -name '*.cuh')
-DATA = $(filter-out %/__pycache__,$(wildcard book/data/*)) $(wildcard benchmarks/results/*.json)
+DATA = $(filter-out %/__pycache__,$(wildcard book/data/*)) \
+	$(filter-out %/pages.json %/browser.json,$(wildcard benchmarks/results/*.json))
 
 .DEFAULT_GOAL := help
 .PHONY: help install book python editor pdf links serve test gate proof stale lint drift exercises exercises-report bench bench-gpu bench-judge bench-graders bench-class bench-watch bench-browser pages lock clean
