@@ -119,6 +119,16 @@ def tests(*arguments):
     return ("-m", "pytest", "-q", "-m", "proof", *arguments)
 
 
+#: What answers on a page: Python's files, our wheel, and what speaks with them.
+IN_BROWSER = (
+    "src/instnorm_site/in_page.py",
+    "src/instnorm_site/runtime.py",
+    "src/instnorm_site/pyodide-lock.json",
+    "src/instnorm_site/wheel.py",
+    "book/exercise/python.js",
+    "book/exercise/worker.js",
+)
+
 PROOFS = (
     Proof(
         "bank-in-browser",
@@ -127,8 +137,8 @@ PROOFS = (
         (
             "src/instnorm/**/*.py",
             "src/instnorm_checks/**/*.py",
-            "src/instnorm_site/*.py",
-            "book/exercise/*.js",
+            *IN_BROWSER,
+            "src/instnorm_site/exercises.py",
             "exercises/*/*.ipynb",
             "tests/instnorm_checks/right_answers/*.py",
             "tests/site/test_bank_in_browser.py",
@@ -141,8 +151,10 @@ PROOFS = (
         (
             "src/instnorm/**/*.py",
             "src/instnorm_lab/*.py",
-            "src/instnorm_site/*.py",
-            "book/exercise/*.js",
+            *IN_BROWSER,
+            "src/instnorm_site/live.py",
+            "src/instnorm_site/results.py",
+            "book/exercise/live.js",
             "book/principles/*.md",
             "book/applications/*.md",
             "tests/site/test_live.py",

@@ -307,7 +307,7 @@ def test_with_neither_jspi_nor_shared_memory(browser, site):
     """As in a browser that has not got them, in the page and in the worker."""
     names = ("WebAssembly.Suspending", "WebAssembly.promising", "SharedArrayBuffer")
     gone = "".join(f"delete globalThis.{name};" for name in names)
-    context = browser.new_context()
+    context = browser.new_context(service_workers="block")
     context.add_init_script(gone)
 
     def without(route):
