@@ -57,7 +57,7 @@ export function asked(question, page, k, done = () => {}) {
     set.append(...[...pictures, question.seen].map(row));
     set.append(element("p", { class: "xr-help", text: `${prints && `Shown: ${prints}. `}${question.greys}` }));
   } else {
-    if (shown) set.append(numbers([["right output", right], ["this output", shown]]));
+    if (shown) set.append(numbers([["right", right], ["this", shown]]));
     const count = right.split(" ").length;
     if (count > 1 || of) {
       set.append(element("p", { class: "xr-help", text: `Shown: the first ${count === 1 ? "number" : `${count} numbers`}${of}.` }));
