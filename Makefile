@@ -8,6 +8,7 @@ INSTALLED := $(VENV)/.installed
 PLACE := $(if $(SOLUTIONS),_build/with-solutions,.)
 SITE := $(if $(SOLUTIONS),$(PLACE)/_build/html,_build/html)
 PDF := $(if $(SOLUTIONS),$(PLACE)/instance-normalization-with-solutions.pdf,_build/instance-normalization.pdf)
+EPUB := $(PDF:.pdf=.epub)
 export SOLUTIONS
 EXECUTED := _build/.jupyter_cache
 # What the chapters import: not the checks or the judge, nor what is made of the pages afterwards.
@@ -16,7 +17,7 @@ DATA = $(filter-out %/__pycache__,$(wildcard book/data/*)) \
 	$(filter-out %/pages.json %/browser.json,$(wildcard benchmarks/results/*.json))
 
 .DEFAULT_GOAL := help
-.PHONY: help install book python editor pdf links serve test gate proof stale lint drift exercises exercises-report bench bench-gpu bench-judge bench-graders bench-class bench-watch bench-browser pages lock clean
+.PHONY: help install book python editor pdf epub links serve test gate proof stale lint drift exercises exercises-report bench bench-gpu bench-judge bench-graders bench-class bench-watch bench-browser pages lock clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +63,9 @@ editor:  ## book/exercise/codemirror.js, from the packages in book/editor; needs
 
 pdf: book  ## the whole book as one PDF; needs Chromium
 	$(BIN)/python -m instnorm_site.pdf $(SITE) $(PDF)
+
+epub: book  ## the whole book as one EPUB; needs Chromium
+	$(BIN)/python -m instnorm_site.epub $(SITE) $(EPUB)
 
 links: $(INSTALLED)  ## whether the pages of others that the book links to are there; needs a network
 	$(BIN)/jupyter-book build book --config _config.yml --toc "$(CURDIR)/_toc.yml" \

@@ -145,6 +145,12 @@ PROOFS = (
         ),
     ),
     Proof(
+        "epub",
+        "epubcheck finds no error and no warning in the book as EPUB",
+        tests("tests/site/test_epub.py"),
+        ("src/instnorm_site/epub.py", "src/instnorm_site/gathered.py", "tests/site/test_epub.py"),
+    ),
+    Proof(
         "live-chapters",
         "Run in Chromium, the chapters print what the build printed",
         tests("tests/site/test_live.py"),

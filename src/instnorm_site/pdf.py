@@ -1,41 +1,64 @@
-"""The whole book on paper: the pages of the built site, printed by Chromium and bound in one PDF.
+"""The whole book on paper: the pages of the built site, printed by Chromium as one tagged PDF.
 
     python -m instnorm_site.pdf _build/html _build/instance-normalization.pdf
 
-What a sheet looks like is said in ``book/style/site.css``, under ``@media print``. No script of the
-pages runs, so that in place of each explorable there is its figure.
+What a sheet looks like is said in ``book/style/site.css``, under ``@media print``; here is only
+what a book has and a site has not: a cover, contents, and a head on each sheet.
 """
 
 import io
 import json
-import shutil
+import re
 import sys
 from html import escape
 from itertools import pairwise
-from pathlib import Path
-from typing import NamedTuple
 
-from playwright.sync_api import sync_playwright
 from pypdf import PdfReader, PdfWriter
-from pypdf.generic import ArrayObject, NameObject
-from sphinx_external_toc.parsing import parse_toc_yaml
+from pypdf.generic import BooleanObject, DictionaryObject, Fit, NameObject
 
 from instnorm_lab import style
 
-FOOT = '<p class="book-version">'
-TITLE = """[...document.querySelector("h1").childNodes]
-  .filter((node) => !node.className).map((node) => node.textContent).join("")"""
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from . import gathered
 
+# Each chapter's ids get its key, so that they stay apart in one document; links follow. What leads
+# to other files of the site leads nowhere on paper.
+ONE_OF_MANY = """({ key, keys }) => {
+  const within = (anchor) => `${key}-${anchor}`;
+  for (const part of gathered.querySelectorAll("[id]"))
+    if (!part.closest("svg")) part.id = within(part.id);
+  for (const link of gathered.querySelectorAll("a[href]")) {
+    const [address, anchor] = link.getAttribute("href").split("#");
+    const to = keys[address];
+    if (to) link.setAttribute("href", "#" + (anchor ? `${to}-${decodeURIComponent(anchor)}` : to));
+    else if (address.startsWith("file:")) link.replaceWith(...link.childNodes);
+  }
+  // A group: the picture in it is what has a text in place of it.
+  for (const figure of gathered.querySelectorAll("figure")) figure.setAttribute("role", "group");
+  const edition = document.querySelector(".book-version")?.textContent ?? "";
+  const about = gathered.querySelector("h1 + p")?.textContent ?? "";
+  gathered.id = key;
+  return { html: gathered.outerHTML, edition, about };
+}"""
 
-class Chapter(NamedTuple):
-    """A printed page of the site."""
-
-    part: str  # the caption over it in the table of contents; "" for the first page
-    address: str
-    title: str
-    first: int  # its first page, counted from 1 after the table of contents
-    sheets: PdfReader
+SHEETS = f"""
+@page {{ @bottom-center {{ content: counter(page); }} }}
+@page cover {{ @bottom-center {{ content: none; }} }}
+.book-cover {{
+  page: cover; position: relative; height: 255mm;
+  font-family: var(--book-sans); color: {style.LIGHT["ink"]};
+}}
+.book-cover .book-mark {{ position: absolute; left: 0; bottom: 34mm; width: 150mm; }}
+.book-cover p {{ margin: 0; }}
+.book-cover .book-title {{ padding-top: 14mm; font: 600 38pt/1.1 var(--book-sans); }}
+.book-cover .book-about {{ margin-top: 5mm; font: italic 17pt/1.3 var(--book-serif); }}
+.book-cover .book-edition {{ position: absolute; bottom: 6mm; font-size: 10pt; }}
+.book-contents {{ page: contents; }}
+.book-contents :is(h1, h3) {{ margin: 0 0 1mm; }}
+.book-contents h3 {{ margin-top: 3mm; }}
+.book-contents p.contents {{ line-height: 1.3; }}
+.bd-article .sd-row {{ margin-inline: 0; }}
+.bd-article h1::after {{ print-color-adjust: exact; }}
+"""
 
 
 def bind(site, toc, out):
@@ -46,114 +69,90 @@ def bind(site, toc, out):
     FileNotFoundError
         If no Chromium is installed, or a page is not built.
     """
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        raise FileNotFoundError(f"a Chromium has to be installed: none of {', '.join(BROWSERS)}")
-    pages = [(part, Path(site).resolve() / f"{name}.html") for part, name in _pages(toc)]
-    for _, path in pages:
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is not built; run: make book")
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
-        page = chromium.new_page(color_scheme="light")
-        page.route("**/*.js", lambda route: route.abort())
-        chapters = []
-        for part, path in pages:
-            first = chapters[-1].first + len(chapters[-1].sheets.pages) if chapters else 1
-            page.goto(path.as_uri())
-            title = page.evaluate(TITLE)
-            sheets = _print(page, first, title)
-            chapters.append(Chapter(part, path.as_uri(), title, first, sheets))
-        page.goto(chapters[0].address)
-        page.evaluate(
-            "text => (document.querySelector('article').innerHTML = text)", _contents(chapters)
+    pages = gathered.named(site, toc)
+    with gathered.chromium() as page:
+        made = gathered.chapters(page, pages, ONE_OF_MANY)
+        chapters = [chapter for chapter, _ in made]
+        page.goto(chapters[0].path.as_uri())
+        page.add_style_tag(content=SHEETS + "".join(map(_head, range(len(chapters)), chapters)))
+        bodies = "".join(
+            f'<div style="page: chapter{k}">{each["html"]}</div>'
+            for k, (_, each) in enumerate(made)
         )
-        contents = _print(page)
-        chromium.close()
-    _write(contents, chapters, out)
+        cover = gathered.cover(chapters[0].title, made[0][1])
+        starts = [0] * len(chapters)
+        for _ in range(2):  # where chapters start is known when they have been printed
+            html = f"{cover}{_contents(chapters, starts)}{bodies}"
+            html = f'<div class="bd-content"><div class="bd-article-container">{html}</div></div>'
+            page.evaluate(gathered.COMPOSE, [chapters[0].title, html])
+            page.evaluate("document.fonts.ready")
+            printed = page.pdf(prefer_css_page_size=True, tagged=True, outline=True)
+            reader = PdfReader(io.BytesIO(printed))
+            headings = _headings(reader)
+            if len(headings) != len(chapters) + 1:
+                raise ValueError(
+                    f"{len(chapters)} chapters and the contents were printed, and the PDF has "
+                    f"{len(headings)} chapters' headings: {[entry.title for entry, _ in headings]}"
+                )
+            starts = [reader.get_destination_page_number(entry) for entry, _ in headings[1:]]
+    _write(reader, chapters, headings[1:], out)
 
 
-def _pages(toc):
-    root = parse_toc_yaml(toc).root
-    yield "", root.docname
-    for part in root.subtrees:
-        for name in part.items:
-            yield part.caption, str(name)
+def _head(k, chapter):
+    said = json.dumps(chapter.title, ensure_ascii=False)  # a string of CSS is one of JSON
+    return (
+        f"@page chapter{k} {{ @top-right {{ content: {said}; color: {style.LIGHT['muted']}; }} }}\n"
+    )
 
 
-def _print(page, first=None, title=""):
-    """Print a page; with the number of its first sheet, also number the sheets and name them."""
-    if first is not None:
-        head = json.dumps(title, ensure_ascii=False)  # a string of CSS is one of JSON
-        page.add_style_tag(
-            content="@page { @bottom-center { content: counter(page); } }"
-            f"@page {{ @top-right {{ content: {head}; color: {style.LIGHT['muted']}; }} }}"
-            "@page :first { @top-right { content: none; } }"
-            f"html {{ counter-reset: page {first - 1}; }}"
-        )
-    return PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True)))
-
-
-def _contents(chapters):
-    lines = [f"<section><h1>{escape(chapters[0].title)}</h1><h2>Contents</h2>"]
-    for before, chapter in pairwise(chapters):
-        if chapter.part != before.part:
+def _contents(chapters, starts):
+    lines = ['<section class="bd-article book-contents"><h1>Contents</h1>']
+    for before, (chapter, start) in pairwise([(None, 0), *zip(chapters, starts, strict=True)]):
+        if before[0] and chapter.part != before[0].part:
             lines.append(f"<h3>{escape(chapter.part)}</h3>")
         lines.append(
-            f'<p class="contents"><a href="{chapter.address}">{escape(chapter.title)}</a> '
-            f"<span>{chapter.first}</span></p>"
+            f'<p class="contents"><a href="#{chapter.key}">{escape(chapter.label)}</a> '
+            f"<span>{start + 1}</span></p>"
         )
     return "\n".join([*lines, "</section>"])
 
 
-def _write(contents, chapters, out):
-    writer = PdfWriter()
-    writer.append(contents, import_outline=False)
-    starts, parts = {}, {}
-    for chapter in chapters:
-        start = starts[chapter.address] = len(writer.pages)
-        writer.append(chapter.sheets, import_outline=False)
-        if chapter.part and chapter.part not in parts:
-            parts[chapter.part] = writer.add_outline_item(title=chapter.part, page_number=start)
-        writer.add_outline_item(
-            title=chapter.title, page_number=start, parent=parts.get(chapter.part)
+def _headings(reader):
+    """Entries of the outline on top, each with those below it."""
+    found = []
+    for entry in reader.outline:
+        if isinstance(entry, list):
+            found[-1] = (found[-1][0], [each for each in entry if not isinstance(each, list)])
+        else:
+            found.append((entry, []))
+    return found
+
+
+def _write(reader, chapters, headings, out):
+    writer = PdfWriter(clone_from=reader)
+    del writer.root_object["/Outlines"]
+    parts = {}
+
+    def entry(title, to, parent=None):
+        page = reader.get_destination_page_number(to)
+        return writer.add_outline_item(
+            title=title, page_number=page, parent=parent, fit=Fit.xyz(0, to.top)
         )
-    for sheet in writer.pages:
-        _keep_links_inside(writer, sheet, starts)
-    writer.add_metadata({"/Title": chapters[0].title})
+
+    for chapter, (heading, below) in zip(chapters, headings, strict=True):
+        if chapter.part and chapter.part not in parts:
+            parts[chapter.part] = entry(chapter.part, heading)
+        on_top = entry(chapter.label, heading, parts.get(chapter.part))
+        for section in below:
+            # Chromium says twice what begins a new sheet.
+            entry(re.sub(r"^(.+)\1$", r"\1", section.title), section, on_top)
+    writer.add_metadata({"/Title": chapters[0].title, "/Author": "The contributors"})
+    shown = DictionaryObject({NameObject("/DisplayDocTitle"): BooleanObject(True)})
+    writer.root_object[NameObject("/ViewerPreferences")] = shown
+    writer.page_mode = "/UseOutlines"
     writer.write(out)
-
-
-def _keep_links_inside(writer, sheet, starts):
-    """Turn links to printed pages into jumps, and take out those to other files of the site."""
-    kept = ArrayObject()
-    for entry in sheet.get("/Annots", ()):
-        link = entry.get_object()
-        address = link.get("/A", {}).get("/URI", "")
-        page, _, _ = address.partition("#")
-        if page in starts:
-            del link["/A"]
-            target = writer.pages[starts[page]].indirect_reference
-            link[NameObject("/Dest")] = ArrayObject([target, NameObject("/Fit")])
-        if not address.startswith("file:") or page in starts:
-            kept.append(entry)
-    if "/Annots" in sheet:
-        sheet[NameObject("/Annots")] = kept
-
-
-def offer(site, pdf):
-    """Put the file into the built site, and a link to it at the foot of each page."""
-    site, pdf = Path(site), Path(pdf)
-    shutil.copy(pdf, site / pdf.name)
-    for page in site.rglob("*.html"):
-        text = page.read_text("utf-8")
-        if FOOT not in text or "book-pdf" in text:
-            continue
-        up = "../" * (len(page.relative_to(site).parts) - 1)
-        link = f'<a class="book-pdf" href="{up}{pdf.name}">The book as PDF</a>'
-        page.write_text(text.replace(FOOT, f"<p>{link}</p>{FOOT}", 1), "utf-8")
 
 
 if __name__ == "__main__":
     bind(sys.argv[1], "_toc.yml", sys.argv[2])
-    offer(sys.argv[1], sys.argv[2])
+    gathered.offer(sys.argv[1], sys.argv[2], "The book as PDF")
