@@ -9,6 +9,9 @@ proves to be too far away, c + r is the next c. Then the mean is split anew, c a
 precision can hold it and r the rest, and the set is read a second time, for the result:
 ((x - c) - r) * rstd, and its gradient.
 
+Of a short row each of these steps takes little time but waits for the one before. So TEAM rows take
+each step together, and no more than the first cache can hold.
+
 Sums of up to CHUNK numbers are taken in the dtype of x, and added in float64. A compiler may not
 reorder a sum, because each order rounds differently; but adding up one by one keeps it from working
 on several numbers at once. `add` and `madd` are additions that may be reordered. Nothing else may:
@@ -37,70 +40,100 @@ from .jit import LEAST, STEP, U, add, at, can_compile, inner, jit, madd
 __all__ = ["backward", "backward_given", "can_compile", "forward", "forward_given"]
 
 CHUNK = 1024  # numbers
-LANES = 64  # rows of up to STEP numbers are worked on so many at a time
+TEAM = 8  # rows that take each step together
+CACHED = 2048  # numbers of one array that are sure to be in the first cache when read again
+LANES = 64  # so many rows of up to STEP numbers lie side by side
 SHORT = 16  # shorter segments than this have their scale and shift written out for each element
 LARGEST_SCALE = 1e8
 
 # --- sets as rows --------------------------------------------------------------------------------
 # A span is a run of at most CHUNK neighbouring numbers of a row, in one segment: `spans` has a line
-# for each, (piece, segment, start, end). scale[line, k] is a number for all of segment k, or, where
-# scale has a third axis, an array with a number for each element; `at` reads both.
+# for each, (piece, segment, start, end); None stands for one span that is all of the row.
+# scale[line, k] is a number for all of segment k, or, where scale has a third axis, an array with a
+# number for each element; `at` reads both.
 
 
 @inner
 def guess(x, r, samples):
     """A number near the mean of row r: the mean of some of its numbers, (piece, index)."""
-    a = 0.0
+    a = x.dtype.type(0)
+    if samples is None:
+        for j in range(U(8)):
+            a = add(a, x[U(0), r, (U(2) * j + U(1)) * U(x.shape[2]) >> U(4)])
+        return a / x.dtype.type(8)
     for j in range(U(len(samples))):
-        a += np.float64(x[samples[j, U(0)], r, samples[j, U(1)]])
-    return x.dtype.type(a / np.float64(len(samples)))
+        a = add(a, x[samples[j, U(0)], r, samples[j, U(1)]])
+    return a / x.dtype.type(len(samples))
+
+
+@inner
+def span_sums(x, p, r, start, end, c):
+    """Of t = x - c: Σ t, Σ t²."""
+    a = b = x.dtype.type(0)
+    for i in range(start, end):
+        t = x[p, r, i] - c
+        a = add(a, t)
+        b = madd(b, t, t)
+    return np.float64(a), np.float64(b)
 
 
 @inner
 def sums(x, r, spans, c):
-    """Of t = x - c, for row r: Σ t, Σ t²."""
-    T = x.dtype.type
+    """`span_sums` of all of row r."""
+    if spans is None:
+        return span_sums(x, U(0), r, U(0), U(x.shape[2]), c)
     sum_t = sum_tt = 0.0
     for j in range(U(len(spans))):
-        p = spans[j, U(0)]
-        a = b = T(0)
-        for i in range(spans[j, U(2)], spans[j, U(3)]):
-            t = x[p, r, i] - c
-            a = add(a, t)
-            b = madd(b, t, t)
-        sum_t += np.float64(a)
-        sum_tt += np.float64(b)
+        t, tt = span_sums(x, spans[j, U(0)], r, spans[j, U(2)], spans[j, U(3)], c)
+        sum_t += t
+        sum_tt += tt
     return sum_t, sum_tt
 
 
 @inner
-def pair_sums(d, x, r, spans, c, w, lines):
-    """`sums`; and in lines[k], for segment k and g = d * w: Σ g, Σ g t, Σ g²."""
-    T = x.dtype.type
+def span_pair_sums(d, x, p, r, start, end, c, w):
+    """Of t = x - c and g = d * w: Σ t, Σ t², Σ g, Σ g t, Σ g²."""
+    a = b = g1 = gt = gg = x.dtype.type(0)
+    for i in range(start, end):
+        t = x[p, r, i] - c
+        g = d[p, r, i] * at(w, i)
+        a = add(a, t)
+        b = madd(b, t, t)
+        g1 = add(g1, g)
+        gt = madd(gt, g, t)
+        gg = madd(gg, g, g)
+    return np.float64(a), np.float64(b), np.float64(g1), np.float64(gt), np.float64(gg)
+
+
+@inner
+def pair_sums(d, x, r, spans, c, scale, ds, db):
+    """`span_pair_sums` of all of row r; in ds and db those of each segment, before its scale."""
+    line = r % U(len(scale))
+    if spans is None:
+        w = scale[line, U(0)] if scale.ndim == 3 else x.dtype.type(1)
+        t, tt, g, gt, gg = span_pair_sums(d, x, U(0), r, U(0), U(x.shape[2]), c, w)
+        if scale.ndim == 2:
+            ds[r, U(0)], db[r, U(0)] = gt, g
+            g, gt = g * scale[line, U(0)], gt * scale[line, U(0)]
+        return t, tt, g, gt, gg
     sum_t = sum_tt = sum_g = sum_gt = sum_gg = 0.0
-    k = U(0)
+    if scale.ndim == 2:
+        ds[r, :] = 0
+        db[r, :] = 0
     for j in range(U(len(spans))):
-        p = spans[j, U(0)]
-        if spans[j, U(1)] != k:
-            lines[k, U(0)], lines[k, U(1)], lines[k, U(2)] = sum_g, sum_gt, sum_gg
-            sum_g = sum_gt = sum_gg = 0.0
-            k = spans[j, U(1)]
-        a = b = g1 = gt = gg = T(0)
-        for i in range(spans[j, U(2)], spans[j, U(3)]):
-            t = x[p, r, i] - c
-            g = d[p, r, i] * at(w, i)
-            a = add(a, t)
-            b = madd(b, t, t)
-            g1 = add(g1, g)
-            gt = madd(gt, g, t)
-            gg = madd(gg, g, g)
-        sum_t += np.float64(a)
-        sum_tt += np.float64(b)
-        sum_g += np.float64(g1)
-        sum_gt += np.float64(gt)
-        sum_gg += np.float64(gg)
-    lines[k, U(0)], lines[k, U(1)], lines[k, U(2)] = sum_g, sum_gt, sum_gg
-    return sum_t, sum_tt
+        p, k, start, end = spans[j, U(0)], spans[j, U(1)], spans[j, U(2)], spans[j, U(3)]
+        w = scale[line, k] if scale.ndim == 3 else x.dtype.type(1)
+        t, tt, g, gt, gg = span_pair_sums(d, x, p, r, start, end, c, w)
+        if scale.ndim == 2:
+            ds[r, k] += gt
+            db[r, k] += g
+            g, gt = g * scale[line, k], gt * scale[line, k]
+        sum_t += t
+        sum_tt += tt
+        sum_g += g
+        sum_gt += gt
+        sum_gg += gg
+    return sum_t, sum_tt, sum_g, sum_gt, sum_gg
 
 
 @inner
@@ -118,13 +151,35 @@ def split(T, c, r):
 
 @inner
 def ordinary(spread, least):
-    return least <= spread <= 1 / least
+    return (least <= spread) & (spread * least <= 1)
 
 
 @inner
 def in_range(squares, f, least):
     """Is a gradient with this sum of squares neither too large nor too small, before and after?"""
-    return ordinary(squares, least * least) and ordinary(squares * f * f, least * least)
+    return ordinary(squares, least * least) & ordinary(squares * f * f, least * least)
+
+
+@inner
+def span_forward(x, p, r, start, end, c, q, f, w, b, y):
+    for i in range(start, end):
+        y[p, r, i] = ((x[p, r, i] - c) - q) * f * at(w, i) + at(b, i)
+
+
+@inner
+def span_gradient(d, x, p, r, start, end, c, q, f, w, g, h, a, dx):
+    for i in range(start, end):
+        t = (x[p, r, i] - c) - q
+        dx[p, r, i] = (((d[p, r, i] * at(w, i) - g) - h) - t * a) * f
+
+
+@inner
+def add_products(d, x, r, c, q, f, part, line):
+    """Adds to part (2, G, M), for each element of row r: d * x̂, d."""
+    for i in range(U(x.shape[2])):
+        g, t = d[U(0), r, i], (x[U(0), r, i] - c) - q
+        part[U(0), line, i] += g * (t * f)
+        part[U(1), line, i] += g
 
 
 @inner
@@ -141,26 +196,37 @@ def forward_rows(
 ):
     T = x.dtype.type
     share = 1 / np.float64(x.shape[0] * x.shape[2])
-    for r in range(U(start), U(stop)):
-        c = guess(x, r, samples) if centre else T(0)
-        sum_t, sum_tt = sums(x, r, spans, c)
-        if centre and far(share, sum_t, sum_tt):
-            c = T(c + sum_t * share)
-            sum_t, sum_tt = sums(x, r, spans, c)
-        m = sum_t * share if centre else 0.0
-        v = max(sum_tt * share - m * m, 0.0)
-        mean[r], var[r] = c + m, v
-        rough[r] = not ordinary(v + eps, least)
-        if rough[r]:
-            continue
-        f = T(1 / np.sqrt(v + eps))
-        c, q = split(T, np.float64(c), m)
-        line = r % U(len(scale))
-        for j in range(U(len(spans))):
-            p, k = spans[j, U(0)], spans[j, U(1)]
-            w, b = scale[line, k], shift[line, k]
-            for i in range(spans[j, U(2)], spans[j, U(3)]):
-                y[p, r, i] = ((x[p, r, i] - c) - q) * f * at(w, i) + at(b, i)
+    team = max(1, min(TEAM, CACHED // (x.shape[0] * x.shape[2])))
+    c, q, f = np.empty((3, team), x.dtype)
+    for s in range(U(start), U(stop), U(team)):
+        n = min(U(team), U(stop) - s)
+        for b in range(n):
+            near = guess(x, s + b, samples) if centre else T(0)
+            sum_t, sum_tt = sums(x, s + b, spans, near)
+            if centre and far(share, sum_t, sum_tt):
+                near = T(near + sum_t * share)
+                sum_t, sum_tt = sums(x, s + b, spans, near)
+            c[b], mean[s + b], var[s + b] = near, sum_t, sum_tt
+        for b in range(n):
+            m = mean[s + b] * share if centre else 0.0
+            v = max(var[s + b] * share - m * m, 0.0)
+            rough[s + b] = not ordinary(v + eps, least)
+            mean[s + b], var[s + b] = c[b] + m, v
+            f[b] = T(1 / np.sqrt(v + eps))
+            c[b], q[b] = split(T, np.float64(c[b]), m)
+        for b in range(n):
+            r = s + b
+            if rough[r]:
+                continue
+            line = r % U(len(scale))
+            z = c[b], q[b], f[b]
+            if spans is None:
+                w, h = scale[line, U(0)], shift[line, U(0)]
+                span_forward(x, U(0), r, U(0), U(x.shape[2]), *z, w, h, y)
+            else:
+                for j in range(U(len(spans))):
+                    w, h = scale[line, spans[j, U(1)]], shift[line, spans[j, U(1)]]
+                    span_forward(x, spans[j, U(0)], r, spans[j, U(2)], spans[j, U(3)], *z, w, h, y)
 
 
 @jit
@@ -169,54 +235,55 @@ def backward_rows(d, x, spans, samples, eps, least, centre, scale, dx, ds, db, r
     T = x.dtype.type
     each = scale.ndim == 3
     share = 1 / np.float64(x.shape[0] * x.shape[2])
-    lines = np.zeros((scale.shape[1], 3))
+    team = max(1, min(TEAM, CACHED // (x.shape[0] * x.shape[2])))
+    c, q, f, level, rest, a = np.empty((6, team), x.dtype)
+    sum_t, sum_tt, sum_g, sum_gt, sum_gg = np.empty((5, team))
     part = np.zeros((2, len(scale), x.shape[2] if each else 0), x.dtype)
     waiting = 0
-    for r in range(U(start), U(stop)):
-        line = r % U(len(scale))
-        w = scale[line, U(0)] if scale.ndim == 3 else T(1)
-        c = guess(x, r, samples) if centre else T(0)
-        sum_t, sum_tt = pair_sums(d, x, r, spans, c, w, lines)
-        if centre and far(share, sum_t, sum_tt):
-            c = T(c + sum_t * share)
-            sum_t, sum_tt = pair_sums(d, x, r, spans, c, w, lines)
-        m = sum_t * share if centre else 0.0
-        v = max(sum_tt * share - m * m, 0.0)
-        f = 1 / np.sqrt(v + eps)
-        gbar = pull = gg = 0.0
-        for k in range(U(len(lines))):
-            g1, gt = lines[k, U(0)], (lines[k, U(1)] - m * lines[k, U(0)]) * f
-            gg += lines[k, U(2)]
-            if scale.ndim == 3:
-                gbar, pull = g1, gt
-            else:
-                ds[r, k], db[r, k] = gt, g1
-                gbar += scale[line, k] * g1
-                pull += scale[line, k] * gt
-        fits = in_range(gg, f, least) or (gg == 0 and not d[:, r].any())
-        rough[r] = not (fits and ordinary(v + eps, least))
-        if rough[r]:
+    for s in range(U(start), U(stop), U(team)):
+        n = min(U(team), U(stop) - s)
+        for b in range(n):
+            near = guess(x, s + b, samples) if centre else T(0)
+            t, tt, g, gt, gg = pair_sums(d, x, s + b, spans, near, scale, ds, db)
+            if centre and far(share, t, tt):
+                near = T(near + t * share)
+                t, tt, g, gt, gg = pair_sums(d, x, s + b, spans, near, scale, ds, db)
+            c[b], sum_t[b], sum_tt[b], sum_g[b], sum_gt[b], sum_gg[b] = near, t, tt, g, gt, gg
+        for b in range(n):
+            m = sum_t[b] * share if centre else 0.0
+            v = max(sum_tt[b] * share - m * m, 0.0) + eps
+            rstd, gg = 1 / np.sqrt(v), sum_gg[b]
+            fits = in_range(gg, rstd, least) | (gg == 0)
+            rough[s + b] = not (fits & ordinary(v, least))
+            f[b], a[b] = T(rstd), T((sum_gt[b] - m * sum_g[b]) * share * rstd * rstd)
+            c[b], q[b] = split(T, np.float64(c[b]), m)
+            level[b], rest[b] = split(T, sum_g[b] * share if centre else 0.0, 0.0)
+            sum_t[b], sum_tt[b] = m, rstd
+        for b in range(n):
+            r = s + b
+            if rough[r] or (sum_gg[b] == 0 and d[:, r].any()):
+                rough[r] = True
+                if scale.ndim == 2:
+                    ds[r, :], db[r, :] = 0, 0
+                continue
             if scale.ndim == 2:
-                ds[r, :], db[r, :] = 0, 0
-            continue
-        c, q = split(T, np.float64(c), m)
-        g, h = split(T, gbar * share if centre else 0.0, 0.0)
-        a, f = T(pull * share * f), T(f)
-        for j in range(U(len(spans))):
-            p = spans[j, U(0)]
-            w = scale[line, spans[j, U(1)]]
-            for i in range(spans[j, U(2)], spans[j, U(3)]):
-                t = (x[p, r, i] - c) - q
-                dx[p, r, i] = (((d[p, r, i] * at(w, i) - g) - h) - t * a) * f
-        if scale.ndim == 3:
-            for i in range(U(x.shape[2])):
-                g, t = d[U(0), r, i], (x[U(0), r, i] - c) - q
-                part[U(0), line, i] += g * (t * f)
-                part[U(1), line, i] += g
-            waiting += 1
-            if waiting == STEP * len(scale):
-                add_up(part, ds, db)
-                waiting = 0
+                for k in range(U(scale.shape[1])):
+                    ds[r, k] = (ds[r, k] - sum_t[b] * db[r, k]) * sum_tt[b]
+            line = r % U(len(scale))
+            z, g = (c[b], q[b], f[b]), (level[b], rest[b], a[b])
+            if spans is None:
+                w = scale[line, U(0)]
+                span_gradient(d, x, U(0), r, U(0), U(x.shape[2]), *z, w, *g, dx)
+            else:
+                for j in range(U(len(spans))):
+                    p, w = spans[j, U(0)], scale[line, spans[j, U(1)]]
+                    span_gradient(d, x, p, r, spans[j, U(2)], spans[j, U(3)], *z, w, *g, dx)
+            if scale.ndim == 3:
+                add_products(d, x, r, *z, part, line)
+                waiting += 1
+                if waiting == STEP * len(scale):
+                    add_up(part, ds, db)
+                    waiting = 0
     if scale.ndim == 3:
         add_up(part, ds, db)
 
@@ -271,9 +338,8 @@ def backward_short(d, x, eps, least, centre, scale, dx, ds, db, rough, start, st
             gbar = gbar if centre else 0.0
             level[b] = T(gbar)
             rest[b] = T(gbar - np.float64(level[b]))
-            after, small = gg * rstd * rstd, least * least
-            fits = (small <= gg) & (gg * small <= 1) & (small <= after) & (after * small <= 1)
-            bad[b] = not ((fits | (gg == 0)) & (least <= v) & (v * least <= 1))
+            fits = in_range(gg, rstd, least) | (gg == 0)
+            bad[b] = not (fits & ordinary(v, least))
         for b in range(n):
             rough[s + b] = bad[b]
             if bad[b] or (sum_gg[b] == 0 and (u[:, b] * f[b] != 0).any()):
@@ -330,9 +396,9 @@ def backward(dy, x, eps, scale, *, centre=True):
     dx = np.empty_like(x)
     if x.dtype not in LEAST or dy.dtype != x.dtype:
         return _in_slabs(backward, (dy, x), dx, eps, (scale,), centre)
-    lines = _lines(x, scale, None)
+    line = _line(x, scale)
     kind, order, shape = _memory(x, scale.shape[1])
-    if lines is None:
+    if line is None:
         return plain.backward(dy, x, eps, scale, centre=centre)
     if kind is None:
         return backward(dy, np.ascontiguousarray(x), eps, scale, centre=centre)
@@ -343,11 +409,11 @@ def backward(dy, x, eps, scale, *, centre=True):
     if kind == "columns":
         sets = Columns(memory, x.shape[0] * x.shape[1], scale.shape[1])
         with np.errstate(all="ignore"):
-            gradients = sets.backward(d, into, eps, lines[0], centre)
+            gradients = sets.backward(d, into, eps, line, centre)
         if gradients is None:
             return plain.backward(dy, x, eps, scale, centre=centre)
         return dx, *gradients
-    ds, db, rough = _backward_rows(d, memory, into, eps, lines[0], centre, x.shape[:2])
+    ds, db, rough = _backward_rows(d, memory, into, eps, line, centre, x.shape[:2])
     for some, line in _few(rough):
         dx[some], *own = plain.backward(dy[some], x[some], eps, scale[line], centre=centre)
         ds[line] += own[0]
@@ -362,14 +428,18 @@ def _lines(x, scale, shift):
     """scale and shift, in the dtype of x and of one shape; None where scale is out of range."""
     if scale is None and shift is None:
         return _default(1, x.dtype), _default(0, x.dtype)
-    if scale is not None and not np.abs(scale).max() <= LARGEST_SCALE:
+    line = _default(1, x.dtype) if scale is None else _line(x, scale)
+    if line is None:
         return None
-    lines = np.empty(
-        (2, x.shape[1], max(p.shape[1] for p in (scale, shift) if p is not None)), x.dtype
-    )
-    lines[0] = 1 if scale is None else scale
-    lines[1] = 0 if shift is None else shift
+    shift = _default(0, x.dtype) if shift is None else shift
+    lines = np.empty((2, *np.broadcast_shapes(line.shape, shift.shape)), x.dtype)
+    lines[0], lines[1] = line, shift
     return lines
+
+
+def _line(x, scale):
+    """scale in the dtype of x; None where it is out of range."""
+    return scale.astype(x.dtype) if np.abs(scale).max() <= LARGEST_SCALE else None
 
 
 @functools.cache
@@ -408,36 +478,34 @@ def _width(length):
 
 
 @functools.lru_cache(maxsize=64)
-def _spans(pieces, length, segments):
-    """Lines (piece, segment, start, end), each of at most CHUNK numbers."""
+def _tables(pieces, length, segments):
+    """Spans, and places (piece, index) here and there in a row; None where `spans` may be None."""
+    if pieces == segments == 1 and length <= CHUNK:
+        return None, None
     size = length // segments
     cuts = -(-size // CHUNK)
     ends = [size * i // cuts for i in range(cuts + 1)]
-    return np.array(
-        [
-            (p, k, k * size + s, k * size + e)
-            for p in range(pieces)
-            for k in range(segments)
-            for s, e in itertools.pairwise(ends)
-        ],
-        U,
-    )
-
-
-@functools.lru_cache(maxsize=64)
-def _samples(pieces, length):
-    """Lines (piece, index): numbers here and there in a row, at no regular distance."""
-    number = 8 if pieces * length < 1024 else 64
+    spans = [
+        (p, k, k * size + s, k * size + e)
+        for p in range(pieces)
+        for k in range(segments)
+        for s, e in itertools.pairwise(ends)
+    ]
+    number = 8 if pieces * length < CHUNK else 64
     places = ((np.arange(number) + 0.5) * 0.618034) % 1 * pieces * length
-    return np.stack(np.divmod(places.astype(U), U(length)), 1)
+    return np.array(spans, U), np.stack(np.divmod(places.astype(U), U(length)), 1)
 
 
-def _blocks(rows, size, most):
-    """Bounds of blocks of rows, some for each thread; each call costs some 10 microseconds."""
+def _share(work, rows, size, blocks):
+    """work(block, start, stop) for so many blocks of rows, by all threads."""
+    threads.share(lambda b: work(b, rows * b // blocks, rows * (b + 1) // blocks), blocks, size)
+
+
+def _blocks(rows, size):
+    """How many blocks: some for each thread, and none so small that its call counts."""
     if size < threads.WORTHWHILE:
-        return [(0, rows)]
-    number = min(rows, most, max(threads.count(), min(8 * threads.count(), size >> 18)))
-    return list(itertools.pairwise(rows * i // number for i in range(number + 1)))
+        return 1
+    return min(rows, max(threads.count(), min(8 * threads.count(), size >> 17)))
 
 
 def _each(scale, length):
@@ -451,44 +519,38 @@ def _forward_rows(x, y, eps, lines, centre, sets):
     """mean, var and rough, (A, G)."""
     pieces, rows, length = x.shape
     scale, shift = (_each(p, length) for p in lines)
-    tables = _spans(pieces, length, scale.shape[1]), _samples(pieces, length)
-    mean, var, rough = np.empty(rows), np.empty(rows), np.empty(rows, np.bool_)
-    given = (x, *tables, eps, LEAST[x.dtype], centre, scale, shift, y, mean, var, rough)
-    blocks = _blocks(rows, x.size, rows)
-    threads.share(lambda b: forward_rows(*given, *blocks[b]), len(blocks), x.size)
-    return mean.reshape(sets), var.reshape(sets), rough.reshape(sets)
+    moments, rough = np.empty((2, rows)), np.empty(rows, np.bool_)
+    tables = _tables(pieces, length, scale.shape[1])
+    given = (x, *tables, eps, LEAST[x.dtype], centre, scale, shift, y, *moments, rough)
+    _share(lambda _, *block: forward_rows(*given, *block), rows, x.size, _blocks(rows, x.size))
+    return *moments.reshape(2, *sets), rough.reshape(sets)
 
 
 def _backward_rows(d, x, dx, eps, line, centre, sets):
     """dscale and dshift, (G, K); rough, (A, G)."""
     pieces, rows, length = x.shape
     scale, rough = _each(line, length), np.empty(rows, np.bool_)
-    tables = _spans(pieces, length, scale.shape[1]), _samples(pieces, length)
-    given = (eps, LEAST[x.dtype], centre, scale, dx)
+    tables = _tables(pieces, length, scale.shape[1])
+    given, kernel = (eps, LEAST[x.dtype], centre, scale, dx), backward_rows
+    blocks = _blocks(rows, x.size)
     if scale.ndim == 3:  # each block of rows has sums of its own
-        blocks = _blocks(rows, x.size, max(1, x.size // (16 * scale.size)))
-        totals = np.zeros((2, len(blocks), *scale.shape[::2]))
-        kernel = backward_rows
+        blocks = min(blocks, max(1, x.size // (16 * scale.size)))
+        totals = np.zeros((2, blocks, *scale.shape[::2]))
+        where = totals.swapaxes(0, 1)
         if pieces == len(scale) == 1 and length <= STEP:
             kernel, tables = backward_short, ()
-
-        def work(b):
-            kernel(d, x, *tables, *given, *totals[:, b], rough, *blocks[b])
     else:
-        blocks = _blocks(rows, x.size, rows)
         totals = np.empty((2, rows, scale.shape[1]))
-
-        def work(b):
-            backward_rows(d, x, *tables, *given, *totals, rough, *blocks[b])
-
-    threads.share(work, len(blocks), x.size)
+        where = [totals] * blocks
+    given = (d, x, *tables, *given)
+    _share(lambda b, *block: kernel(*given, *where[b], rough, *block), rows, x.size, blocks)
     totals = totals.reshape(2, -1, *line.shape, totals.shape[-1] // line.shape[1])
     return *totals.sum((1, 4)), rough.reshape(sets)
 
 
 def _few(rough):
     """The rough sets: indices of those that have one line of scale, and the line."""
-    for g in np.flatnonzero(rough.any(0)):
+    for g in np.flatnonzero(rough.any(0)) if rough.any() else ():
         line = slice(g, g + 1)
         yield (np.flatnonzero(rough[:, g]), line), line
 
