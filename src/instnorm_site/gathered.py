@@ -157,12 +157,15 @@ def cover(title, about):
 
 
 def offer(site, file, words):
-    """Put a file into the built site, and a link to it at the foot of each page."""
+    """Put a file into the built site, and a link to it at the foot of each page.
+
+    Not of the page 404, which is shown at any address, so that it holds no relative one.
+    """
     site, file = Path(site), Path(file)
     shutil.copy(file, site / file.name)
     for page in site.rglob("*.html"):
         text = page.read_text("utf-8")
-        if FOOT not in text:
+        if FOOT not in text or page.name == "404.html":
             continue
         up = "../" * (len(page.relative_to(site).parts) - 1)
         link = f'<a class="book-file" href="{up}{file.name}">{words}</a>'

@@ -129,7 +129,7 @@ def test_the_site_offers_the_files_at_the_foot_of_each_page(tmp_path, names):
     site = tmp_path / "html"
     (site / "part").mkdir(parents=True)
     (site / offline.WORKER).write_text("const BUILD = {};")
-    for name in ("index.html", "part/page.html", "moved.html"):
+    for name in ("index.html", "part/page.html", "moved.html", "404.html"):
         (site / name).write_text(
             "" if name == "moved.html" else f"<footer>{gathered.FOOT}1</p></footer>"
         )
@@ -144,4 +144,5 @@ def test_the_site_offers_the_files_at_the_foot_of_each_page(tmp_path, names):
         assert (site / "index.html").read_text().count(f'href="{name}"') == 1
         assert (site / "part" / "page.html").read_text().count(f'href="../{name}"') == 1
     assert (site / "moved.html").read_text() == ""
+    assert "href" not in (site / "404.html").read_text()
     assert (site / offline.WORKER).read_text() != before  # copies of the site are renewed
