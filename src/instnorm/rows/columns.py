@@ -2,7 +2,7 @@
 
 The memory is (I, L, C): L positions of C channels, I times. A set is some neighbouring columns of
 one image, or all columns of some neighbouring images; all threads work on each. The formulas are
-those of `rows.numba`, in the same steps, with arrays of sets where there it is one row.
+those of `rows.loops`, in the same steps, with arrays of sets where there it is one row.
 """
 
 import itertools
