@@ -126,6 +126,9 @@ export function understood(control, text, like) {
   return typeof like === "number" ? Number(text) : text;
 }
 
+/** Drawings, and the notes below them. */
+const SEEN = ".ex-panels, .ex-drawings, .ex-note, svg, div:has(> svg)";
+
 /**
  * The default export of an explorable.
  *
@@ -152,12 +155,20 @@ export function explorable({ start, html, connect, presets = {} }) {
     el.innerHTML = `<form autocomplete="off">${typeof html === "function" ? html(model) : html}
       <p class="ex-summary" aria-live="polite"></p></form>`;
     const form = el.firstElementChild;
+    // What is looked at, and what is moved: one above the other, or side by side where there is room.
+    const [stage, desk] = ["ex-stage", "ex-desk"].map((name) => {
+      const part = document.createElement("div");
+      part.className = name;
+      return part;
+    });
+    for (const part of [...form.children]) (part.matches(SEEN) ? stage : desk).append(part);
+    form.append(stage, desk);
     const names = Object.keys(presets);
     if (names.length) {
       const row = names.map((label, k) => `<button type="button" data-preset="${k}">${label}</button>`);
       form.querySelector("[data-name=reset]").insertAdjacentHTML("beforebegin", row.join(""));
     }
-    const summary = form.lastElementChild;
+    const summary = desk.lastElementChild;
     const controls = keys.filter((key) => form.elements[key]);
     const parts = Object.fromEntries(
       [...el.querySelectorAll("[data-name]")].map((node) => [node.dataset.name, node]),

@@ -1,7 +1,7 @@
 // Line plots and histograms, as SVG.
 
 const [WIDTH, HEIGHT] = [320, 214];
-const [LEFT, RIGHT, TOP, BOTTOM] = [50, 308, 12, 170];
+const [LEFT, RIGHT, TOP, BOTTOM] = [50, 302, 12, 170];
 
 const raised = (k) => [...String(k)].map((d) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(d)]).join("");
 const tickText = (v) =>
