@@ -161,14 +161,14 @@ export function explorable({ start, html, connect, presets = {} }) {
       part.className = name;
       return part;
     });
+    const summary = form.lastElementChild;
     for (const part of [...form.children]) (part.matches(SEEN) ? stage : desk).append(part);
-    form.append(stage, desk);
+    form.append(stage, desk, summary);
     const names = Object.keys(presets);
     if (names.length) {
       const row = names.map((label, k) => `<button type="button" data-preset="${k}">${label}</button>`);
       form.querySelector("[data-name=reset]").insertAdjacentHTML("beforebegin", row.join(""));
     }
-    const summary = desk.lastElementChild;
     const controls = keys.filter((key) => form.elements[key]);
     const parts = Object.fromEntries(
       [...el.querySelectorAll("[data-name]")].map((node) => [node.dataset.name, node]),

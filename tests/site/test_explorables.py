@@ -83,6 +83,24 @@ def test_everything_answers_to_the_keyboard_in_either_theme(mounted, explorable_
     assert not complaints
 
 
+@pytest.mark.slow  # 13 pages
+def test_it_is_seen_at_once_on_a_wide_screen(mounted, explorable_name):
+    """Its drawing beside its controls, with letters that are neither tiny nor above the text's."""
+    each = mounted(explorable_name, width=1440)
+    assert each.box.locator(".ex").bounding_box()["height"] <= 800
+    stage, desk = (each.box.locator(f".ex-{part}").bounding_box() for part in ("stage", "desk"))
+    assert stage["x"] + stage["width"] <= desk["x"]
+    sizes = each.box.evaluate(
+        """(box) => [...box.querySelectorAll("svg text")]
+          .filter((e) => e.checkVisibility() && e.textContent.trim())
+          .map((e) => {
+            const { a, b } = e.getScreenCTM();
+            return parseFloat(getComputedStyle(e).fontSize) * Math.hypot(a, b);
+          })"""
+    )
+    assert all(style.SMALLEST - 0.05 < size <= 20 for size in sizes)
+
+
 def test_it_fits_a_small_telephone_and_a_finger(mounted, explorable_name):
     each = mounted(explorable_name, width=320, has_touch=True, is_mobile=True)
     assert each.page.evaluate("document.documentElement.scrollWidth") <= 320
