@@ -27,11 +27,9 @@ class Layout:
         self.xp = rows.array_module(x)
         self.x, self.num_groups, self.over_batch = x, num_groups, over_batch
         # Positions in the order in which they lie in memory, so that they are one axis.
-        self.order = self.back_order = tuple(range(x.ndim))
-        if not x.flags.c_contiguous:
-            spatial = sorted(range(2, x.ndim), key=lambda axis: -abs(x.strides[axis]))
-            self.order = (0, 1, *spatial)
-            self.back_order = tuple(sorted(range(x.ndim), key=self.order.__getitem__))
+        spatial = sorted(range(2, x.ndim), key=lambda axis: -abs(x.strides[axis]))
+        self.order = (0, 1, *spatial)
+        self.back_order = tuple(sorted(range(x.ndim), key=self.order.__getitem__))
 
     def sets(self, a):
         """(N, C, *spatial) -> (A, G, K, L): a view where memory allows, else a copy."""
