@@ -14,6 +14,7 @@ except sandbox.NoSandbox as refusal:
     pytestmark += [pytest.mark.skip(f"NOTHING ABOUT CALLS IS TESTED HERE. {refusal}")]
 
 EXERCISE = "instance-norm"
+ASPECT = EXERCISES[EXERCISE].aspects[0]
 TEST = f"from instnorm_checks import grade\ngrade('{EXERCISE}', instance_norm)"
 STOPPED = {"ename": "CellTimeoutError", "evalue": "", "traceback": ["stopped"]}
 RIGHT = """
@@ -100,3 +101,29 @@ def instance_norm(x, gamma, beta, eps=1e-5):
     (stopped,), (afterwards,), _ = executed(slow, timeout=1)
     assert stopped.ename == "CellTimeoutError"
     assert 2 <= int(afterwards.text) <= 4
+
+
+@pytest.mark.parametrize("unsandboxed", [False, True], ids=["sandboxed", "unsandboxed"])
+def test_a_notebook_has_its_public_cases(unsandboxed):
+    """With walls and without. Takes a second."""
+    source = f"""
+from instnorm_checks import public_case
+case = public_case({EXERCISE!r}, {ASPECT.name!r})
+print(*case)
+float(sum(case["x"].ravel()))
+"""
+    about = {"grade": True, "solution": False, "grade_id": EXERCISE, "points": 1}
+    cells = [
+        new_code_cell(source),
+        new_code_cell("public_case('what', 'ever')"),
+        new_code_cell("1", metadata={"nbgrader": about}),
+    ]
+    resources = {"metadata": {"path": "."}, "nbgrader": {}}
+    grader = execute.Execute(timeout=20, iopub_timeout=2, unsandboxed=unsandboxed)
+    done = grader.preprocess(new_notebook(cells=cells), resources)[0]
+    printed, total = done.cells[0].outputs
+    case = ASPECT.public[0]
+    assert printed.text == " ".join(case) + "\n"
+    assert float(total.data["text/plain"]) == float(sum(case["x"].ravel()))
+    [refused] = done.cells[1].outputs
+    assert refused.ename == "ValueError"

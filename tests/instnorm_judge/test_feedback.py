@@ -5,6 +5,9 @@ import json
 import re
 import shutil
 import time
+import zipfile
+from io import BytesIO
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -14,7 +17,7 @@ from playwright.sync_api import sync_playwright
 
 import instnorm_judge.feedback
 from instnorm_checks import EXERCISES
-from instnorm_judge import class_report
+from instnorm_judge import class_report, handing_back
 from instnorm_judge.feedback import TEMPLATES, FeedbackExporter, HideTests
 from instnorm_judge.feedback import page as feedback_page
 from instnorm_judge.results import Results, StudentResult
@@ -169,3 +172,40 @@ def test_a_browser_runs_nothing_asks_nobody_and_shows_it_all(page, request, tmp_
         browser.close()
     assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
     assert said == []
+
+
+class Course:
+    """Folders of a course, without nbgrader."""
+
+    def __init__(self, folder):
+        self.home = folder
+
+    def root(self, step):
+        return self.home / step
+
+    def folder(self, step, student, assignment):
+        return self.root(step) / student / assignment
+
+
+def test_nobody_whose_name_is_markup_gets_a_page(tmp_path):
+    """Others are served, and the archive has no page of such a name either. Takes 4 s."""
+    course, markup = Course(tmp_path), "<b>eve<"
+    entries = []
+    for student in ("ada", markup):
+        cells = SimpleNamespace(comments=[], grades=[], late_submission_penalty=0)
+        marks = SimpleNamespace(name="limits", score=1, max_score=2, **vars(cells))
+        entries.append(SimpleNamespace(student_id=student, name="limits", notebooks=[marks]))
+        path = course.folder("autograded", student, "limits") / "limits.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(notebook(), path)
+    gradebook = SimpleNamespace(assignment_submissions=lambda assignment: entries)
+    written, without = handing_back.write_pages(course, gradebook, "limits")
+    assert written == 1
+    [line] = without
+    assert "markup" in line
+    assert [path.name for path in course.root("feedback").iterdir()] == ["ada"]
+    # A page that somebody else has put there is not handed on.
+    shutil.copytree(course.root("feedback") / "ada", course.root("feedback") / markup)
+    content, missing = handing_back.archive(course, "limits", "plain")
+    assert not missing
+    assert zipfile.ZipFile(BytesIO(content)).namelist() == ["ada/limits.html"]
