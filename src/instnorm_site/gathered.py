@@ -23,8 +23,8 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # What a page has for a reader at a screen, or at a keyboard.
 NOT_TEXT = """script, style, template, button, .headerlink, .copybtn, .try-it, .live, .live-not,
     .margin-note, .compare fieldset, .compare > input, .exercise, .exercise-notebook,
-    #check-yourself, .progress, .sd-summary-state-marker, .sd-summary-chevron-right,
-    .explorable-fallback > p"""
+    #check-yourself, .progress, .toctree-wrapper, .explorable-fallback > p,
+    .sd-summary-state-marker, .sd-summary-chevron-right"""
 
 TAKE = """([leave, touch]) => {
   const page = document.querySelector("link[rel=canonical]")?.href ?? "";

@@ -68,6 +68,7 @@ def test_sheets_bear_their_number_and_the_name_of_their_chapter(book):
     starts = {e.title: book.get_destination_page_number(e) for _, e in flat(book.outline)}
     first, last = starts["3. Freedom lost, invariance gained"], starts["Notation"]
     assert last - first > 3
+    assert all(len(page.extract_text()) > 60 for page in book.pages)  # none is empty
     for sheet in range(first, last):
         lines = book.pages[sheet].extract_text().splitlines()
         assert "Freedom lost, invariance gained" in lines
