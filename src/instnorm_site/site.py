@@ -126,7 +126,7 @@ def _keep_together(app, doctree, docname):
 def _is_short(latex):
     """Whether a formula fits a line, by its source, or by what will be seen of that."""
     seen = re.sub(r"\\[A-Za-z]+", "x", latex)
-    return len(latex) <= SHORT or len(re.sub(r"[{}^_\s]", "", seen)) <= SHORT * 2 / 3
+    return len(latex) <= SHORT or len(re.sub(r"[{}^_\s]", "", seen)) <= SHORT / 2
 
 
 def _describe(app, pagename, templatename, context, doctree):
