@@ -11,10 +11,10 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 import pytest
 
-# Why a test may be skipped even where everything is installed: there is no GPU, or the parameters
-# name something that does not exist.
+# Why a test may be skipped even where everything is installed: there is no GPU, a package that no
+# reader needs can't be had, or the parameters name something that does not exist.
 MAY_SKIP = re.compile(
-    r"GPU|CuPy|CUDA|POSTGRESQL|no third length|warps work on rows only|can't hold"
+    r"GPU|CuPy|CUDA|POSTGRESQL|NPM|npm|no third length|warps work on rows only|can't hold"
 )
 
 

@@ -27,7 +27,7 @@ INSTALLED = ROOT / "_build" / "html-validate"
 
 
 @pytest.fixture(scope="module")
-def validate():
+def validate(tmp_path_factory):
     """`validate(folder, pages)`: what is wrong, as (page, line, rule, message)."""
     if not (npm := shutil.which("npm")):
         pytest.skip("NO NPM, so the HTML of the pages is not validated")
@@ -45,7 +45,9 @@ def validate():
     node = next(path for path in (driver / "node", driver / "node.exe") if path.is_file())
 
     def run(folder, pages):
-        options = ["-c", HERE / "rules.json", "--formatter", "json"]
+        # Into a file: what it prints is cut off where much is wrong.
+        found = tmp_path_factory.mktemp("html") / "found.json"
+        options = ["-c", HERE / "rules.json", "--formatter", f"json={found}"]
         answer = subprocess.run(
             [node, program, *options, *pages],
             cwd=folder,
@@ -56,7 +58,7 @@ def validate():
         assert answer.returncode in (0, 1), answer.stderr
         return [
             (Path(page["filePath"]).name, each["line"], each["ruleId"], each["message"])
-            for page in json.loads(answer.stdout)
+            for page in json.loads(found.read_text())
             for each in page["messages"]
         ]
 
