@@ -24,7 +24,9 @@ SEARCH = re.compile(
 #: The theme's title and contents for print, which our style for print does without.
 PRINTED = re.compile(r'<div id="jb-print-docs-body".*?(?=<div id="searchbox">)', re.DOTALL)
 
-TABLE = re.compile(r'(<table [^>]*class="indextable genindextable">)(.*?)(</table>)', re.DOTALL)
+TABLE = re.compile(
+    r'(<table [^>]*class="indextable genindextable">)(?!<tbody>)(.*?)(</table>)', re.DOTALL
+)
 
 
 #: A table, with the head of each column. One of many columns, or with long words of code, becomes

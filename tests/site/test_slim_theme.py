@@ -80,7 +80,7 @@ def test_a_page_knows_its_theme_before_the_theme_script_runs(visit, theme):
 
 
 def test_code_that_is_unfolded_can_be_scrolled_by_keyboard(visit):
-    page = visit("principles/the-family.html")
+    page = visit("principles/the-family.html", width=620)  # where some of it is too wide
     assert page.locator("details pre[tabindex='-1']").count() == 0
     page.evaluate("for (const e of document.querySelectorAll('details')) e.open = true")
     page.wait_for_function("document.querySelector('details pre[tabindex=\"-1\"]')")
