@@ -46,6 +46,20 @@ def spread_about_zero(x, eps=1e-5, axes=(-2, -1)):
     return (x - x.mean(axes, keepdims=True)) / np.sqrt(square + eps)
 
 
+def summed_squares(x, eps=1e-5, axes=(-2, -1)):
+    centred = x - x.mean(axes, keepdims=True)
+    return centred / np.sqrt(np.sum(centred * centred, axes, keepdims=True) + eps)
+
+
+def mean_deviation(x, eps=1e-5, axes=(-2, -1)):
+    centred = x - x.mean(axes, keepdims=True)
+    return centred / (np.abs(centred).mean(axes, keepdims=True) + eps)
+
+
+def divides_the_mean(x, eps=1e-5, axes=(-2, -1)):
+    return x - x.mean(axes, keepdims=True) / np.sqrt(x.var(axes, keepdims=True) + eps)
+
+
 def one_pass(x, eps=1e-5, axes=(-2, -1)):
     mean = x.mean(axes, keepdims=True)
     var = np.mean(x * x, axes, keepdims=True) - mean**2
@@ -129,6 +143,24 @@ def wrong_standardisations(every_aspect, wrap=lambda standardiser: standardiser)
             "Your output is what you get when the spread is measured from zero, as the root "
             "of the mean of x squared. Measured that way, a bright plane looks more contrasty "
             "than a dark one. From where should the deviations be measured?",
+        ),
+        wrong(
+            "sum-for-the-variance",
+            summed_squares,
+            "Your output is what you get when the variance is the sum of the squared deviations. "
+            "It is their mean: divide by the number of values in the plane.",
+        ),
+        wrong(
+            "mean-absolute-deviation",
+            mean_deviation,
+            "Your output is what you get when you divide by the mean size of the deviations. The "
+            "standard deviation squares them first, takes the mean, and then the root.",
+        ),
+        wrong(
+            "divides-the-mean-alone",
+            divides_the_mean,
+            "Your output is what you get from x - mean / root: the mean alone is divided. Division "
+            "comes before subtraction, unless brackets say otherwise.",
         ),
         wrong(
             "statistics-of-the-batch",

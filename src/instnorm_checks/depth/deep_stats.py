@@ -423,6 +423,16 @@ LAYER_BY_LAYER = Exercise(
             ALL,
         ),
         Misconception(
+            "bias-after-the-relu",
+            "Your bias is added after the ReLU. A layer is max(0, W a + b): the ReLU sees the "
+            "bias, which decides how much of the values it cuts.",
+            stack(
+                affine=lambda w, a, b: (w @ a, b[:, None]),
+                activation=lambda parts: relu(parts[0]) + parts[1],
+            ),
+            ALL,
+        ),
+        Misconception(
             "in-place",
             "Your numbers are right, but x is not what it was before the call. Let the name of "
             "the activations point to a new array.",

@@ -348,6 +348,20 @@ ORDER = Exercise(
             ("eps",),
         ),
         Misconception(
+            "affine-in-the-first-alone",
+            "Your second result has no gamma and beta in it. They belong to the norm, in either "
+            "order, and end the second.",
+            both_by(second=lambda z, norm, affine: norm(relu(z))),
+            ("affine", "dead"),
+        ),
+        Misconception(
+            "affine-in-the-second-alone",
+            "Your first result has no gamma and beta in it. They belong to the norm, in either "
+            "order: in the first they come before the ReLU.",
+            both_by(first=lambda z, norm, affine: relu(norm(z))),
+            ("affine",),
+        ),
+        Misconception(
             "in-place",
             "Your numbers are right, but z is changed on the way, as in `z[z < 0] = 0`. The other "
             "order needs it whole, and so does the caller. Make a new array.",

@@ -63,6 +63,29 @@ def folded(mu, sigma):
     return mean, mu**2 + sigma**2 - mean**2
 
 
+def where_certain(rule):
+    """The right moments, and `rule(mu)` for the mean where sigma is 0."""
+
+    def answer(mu, sigma):
+        mean, var = rectified_moments(mu, sigma)
+        return np.where(sigma == 0, rule(mu), mean), var
+
+    return answer
+
+
+def few_digits_of_the_square(mu, sigma):
+    """Far above 0 the mean of the squares is rounded to float32."""
+    mean, var = rectified_moments(mu, sigma)
+    rounded = np.float64(np.float32(var + mean**2)) - mean**2
+    far = (mu > 10 * sigma) & (sigma > 0)
+    return np.where(far, np.float64(np.float32(mean)), mean), np.where(far, rounded, var)
+
+
+def nearly_right(theirs, expected):
+    off, size = np.abs(theirs - expected).max(), np.abs(expected).max()
+    return bool(1e-11 * size < off <= 1e-3 * size)
+
+
 def divides_mu_in_place(mu, sigma):
     result = rectified_moments(mu, sigma)
     mu /= sigma
@@ -282,6 +305,40 @@ MOMENTS = Exercise(
             "that is 0 everywhere is nothing rare after a ReLU: treat sigma = 0 by itself.",
             moments_by(ratio=lambda mu, sigma: np.clip(mu / sigma, -100, 100)),
             ("no-spread",),
+        ),
+        Misconception(
+            "certain-and-below-nought",
+            "Where sigma is 0 your mean is mu, even where mu is negative. The value is certain "
+            "there, but it still goes through the ReLU: max(0, mu).",
+            where_certain(lambda mu: mu),
+            ("no-spread",),
+        ),
+        Misconception(
+            "certain-taken-for-nought",
+            "Where sigma is 0 your mean is 0. No spread does not mean no value: X is mu then, and "
+            "the ReLU leaves max(0, mu).",
+            where_certain(np.zeros_like),
+            ("no-spread",),
+        ),
+        Misconception(
+            "cross-term-doubled",
+            "Your mean of the squares has the term mu · sigma · density twice. (mu + sigma z)² "
+            "does bring 2 mu sigma z; but z² by parts takes one of the two away again.",
+            moments_by(
+                square=lambda mu, sigma, r: (
+                    (mu**2 + sigma**2) * surviving(r) + 2 * mu * sigma * density(r)
+                )
+            ),
+            ("variance",),
+        ),
+        Misconception(
+            "float32-on-the-way",
+            "Your results lose their digits where mu is much larger than sigma: there the variance "
+            "is the small difference of two large squares. float64 has digits enough for that. Is "
+            "something on the way made in float32?",
+            few_digits_of_the_square,
+            ("array",),
+            nearly_right,
         ),
         Misconception(
             "in-place",

@@ -409,6 +409,24 @@ ADAPT_BATCH_NORM = Exercise(
             ("eps",),
         ),
         Misconception(
+            "squares-the-stored-variance",
+            "Your output is what you get when running_var is squared. It is a variance already: "
+            "the square of a deviation.",
+            adapted_by(
+                blend=lambda stored, measured, share: blended(
+                    (stored[0], stored[1] ** 2), measured, share
+                )
+            ),
+            ("mixed", "gain", "eps"),
+        ),
+        Misconception(
+            "whole-images-of-prior",
+            "Your prior is cut down to a whole number. It need not be one: 2.5 images count as "
+            "two and a half.",
+            adapted_by(share=lambda prior, x: int(prior) / (int(prior) + len(x))),
+            ("mixed",),
+        ),
+        Misconception(
             "in-place",
             "Your numbers are right, but they are written into the array that you were given. Make "
             "a new array for the result.",

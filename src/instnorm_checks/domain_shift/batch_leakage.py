@@ -246,6 +246,7 @@ BATCH_LEAKAGE = Exercise(
             "matter.",
             leak_by(measure=last_minus_first),
             ALL,
+            also=(leak_by(measure=lambda scores: np.abs(last_minus_first(scores))),),
         ),
         Misconception(
             "from-the-mean-score",
@@ -361,6 +362,14 @@ BATCH_LEAKAGE = Exercise(
             "argument.",
             spoils_x,
             ("array",),
+        ),
+        Misconception(
+            "largest-score",
+            "Your leak is the largest score, without its sign. How high a score is says nothing "
+            "of the company: what counts is how far it moves, from the smallest to the largest.",
+            leak_by(measure=lambda scores: np.abs(scores).max(1)),
+            ALL,
+            also=(leak_by(measure=lambda scores: scores.max(1)),),
         ),
     ),
     properties=(

@@ -62,6 +62,11 @@ def one_behind_the_other(x, gamma, beta, eps=1e-5):
     return applied(standardise(standardise(x, eps, INSTANCE), eps, BATCH), gamma, beta)
 
 
+def second_half_as_it_came(x, gamma, beta, eps=1e-5):
+    y = np.where(is_first(x.shape[1])[:, None, None], standardise(x, eps, INSTANCE), x)
+    return applied(y, gamma, beta)
+
+
 def blend(x, gamma, beta, eps=1e-5):
     y = 0.5 * standardise(x, eps, INSTANCE) + 0.5 * standardise(x, eps, BATCH)
     return applied(y, gamma, beta)
@@ -366,6 +371,20 @@ IBN = Exercise(
             "number written out somewhere in your function?",
             divided_by(scale=fixed_eps),
             ("eps",),
+        ),
+        Misconception(
+            "layer-norm-in-the-second-half",
+            "Your second half is standardised image by image, over its channels: that is layer "
+            "norm. Batch norm pools the images, and leaves the channels apart.",
+            divided_by(axes=(INSTANCE, (1, 2, 3))),
+            ("batch", "odd"),
+        ),
+        Misconception(
+            "second-half-as-it-came",
+            "Your second half is not standardised at all. The first half goes to instance norm, "
+            "the second to batch norm.",
+            second_half_as_it_came,
+            ALL,
         ),
         Misconception(
             "in-place",

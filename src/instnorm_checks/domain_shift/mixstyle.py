@@ -373,6 +373,15 @@ MIXSTYLE = Exercise(
             ALL,
         ),
         Misconception(
+            "standardised-by-the-mixture",
+            "Your output is x standardised by the mixed mean and deviation. x loses its own mean "
+            "and deviation; the mixed ones are what it gets instead.",
+            styled_by(
+                finish=lambda x, mean, spread, new_mean, new_spread: (x - new_mean) / new_spread
+            ),
+            ALL,
+        ),
+        Misconception(
             "in-place",
             "Your numbers are right, but they are written into the array that you were given. Make "
             "a new array for the result.",

@@ -17,7 +17,7 @@ from .compare import agree, has_digits
 from .exercise import Arguments, Aspect, Exercise, Misconception
 from .faults import InternalError, told
 from .pace import speed_of
-from .plain import plain_names
+from .plain import few_digits, plain_names
 
 # How many aspects are kept, each with one seed: enough for all exercises with three seeds each. And
 # how many bytes are kept of a call, ten times what any case needs that is not timed.
@@ -248,7 +248,7 @@ def _explain(exercise, trials):
             *_reproduced(exercise, small, passed),
         )
         if reached and _worth(exercise, reached) >= enough
-    ]
+    ] or few_digits(exercise, trials)
     named = {}
     while found:
         # Plain wrong answers first, then what explains most, then what loses no more than was lost.

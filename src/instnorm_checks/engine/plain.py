@@ -42,10 +42,17 @@ SAYS = {
         "digits, where float64 has 16. Somewhere on the way an array of float32 was made: by "
         "astype or dtype=, or as a PyTorch tensor without dtype=torch.float64."
     ),
+    "few-digits": (
+        "Your {what} is right to some 7 digits, where float64 has 16. Is something on the way made "
+        "in float32: by astype or dtype=, or as a PyTorch tensor? A small number added where the "
+        "formula has none, or a constant written with few digits, does the same."
+    ),
 }
 # By how many times as much as the rounding of the arguments to float32 a result in single precision
 # may differ from the right one.
 ROUNDINGS = 50
+# Next to the largest value: off by more is less than some 7 digits, off by less is nearly all.
+SOME_DIGITS, ALL_DIGITS = 1e-6, 1e-11
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +99,54 @@ def plain_names(exercise, trials):
     return found
 
 
+def few_digits(exercise, trials):
+    """(Misconception, aspects) for an answer that is right in every case, but for its last digits.
+
+    Rounding that no second program reproduces: this is for what nothing else explains.
+    """
+    missed = [trial for trial in trials if not trial.passed]
+    if not missed or any(_off(exercise, trial) is None for trial in trials):
+        return []
+    off = {k for trial in missed for k in _off(exercise, trial)}
+    if not off or not all(_off(exercise, trial) for trial in missed):
+        return []
+    what = "output" if len(exercise.returns) == 1 else exercise.returns[min(off)]
+    reached = tuple(a.name for a in exercise.aspects if any(t.aspect is a for t in missed))
+    says = SAYS["few-digits"].format(what=what)
+    return [(Misconception("few-digits", says, None, reached), list(reached))]
+
+
+def _off(exercise, trial):
+    """Which of the judged arrays have few digits; None if any is wrong in another way."""
+    if trial.expected.failure or trial.outcome.failure:
+        return () if trial.passed else None
+    if trial.aspect.pace:
+        return ()
+    found, rounded = [], None
+    for k in trial.aspect.judges:
+        part, ours = trial.outcome.parts[k], trial.expected.parts[k]
+        if not isinstance(part, np.ndarray) or (part.shape, part.dtype) != (ours.shape, ours.dtype):
+            return None
+        if not (part.size and np.isfinite(part).all()):
+            return None
+        off, size = np.abs(part - ours).max(), np.abs(ours).max()
+        if off <= ALL_DIGITS * size:
+            continue
+        if off > SOME_DIGITS * size:
+            rounded = rounded or _in_float32(exercise, trial)
+            if off > ROUNDINGS * np.abs(rounded.parts[k] - ours).max():
+                return None
+        found.append(k)
+    return tuple(found)
+
+
+def _in_float32(exercise, trial):
+    """What the reference makes of arguments that are rounded to float32."""
+    rounded = {name: _rounded(value) for name, value in trial.arguments.items()}
+    what = f"the reference, in single precision in a case of {trial.aspect.name!r},"
+    return call_ours(what, exercise.reference, rounded, exercise.returns, secret=trial.hidden)
+
+
 def _kinds(exercise, k, calls):
     """(name, which, whether a call is of that kind; None: it can't be told)."""
     yield "all-zeros", "", lambda call: not call.part.any() if call.expected.any() else None
@@ -126,10 +181,7 @@ def _is_single(call, exercise, k):
         return False
     if agree_in_single(call.part, call.expected):
         return True
-    rounded = {name: _rounded(value) for name, value in call.trial.arguments.items()}
-    trial = call.trial
-    what = f"the reference, in single precision in a case of {trial.aspect.name!r},"
-    ours = call_ours(what, exercise.reference, rounded, exercise.returns, secret=trial.hidden)
+    ours = _in_float32(exercise, call.trial)
     moved = np.abs(ours.parts[k] - call.expected).max()
     return bool(np.abs(call.part - call.expected).max() <= ROUNDINGS * moved)
 

@@ -137,6 +137,13 @@ PORTABLE = Exercise(
             axes=lambda x: (-2, -1),
         ),
         not_portable(
+            "one-row-at-a-time",
+            "Your output is what you get when every row has its own mean and variance. The axes of "
+            "a plane, or of a volume, are all those after the first two.",
+            ("every-plane", "any-rank", "affine", "eps", "large-offset"),
+            axes=lambda x: (-1,),
+        ),
+        not_portable(
             "statistics-of-the-batch",
             "Your output is what you get when the images of a batch share one mean and one "
             "variance per channel. That is batch norm.",

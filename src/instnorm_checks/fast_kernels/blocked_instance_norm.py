@@ -21,6 +21,7 @@ from ..wrong import (
     per_channel,
     scale_only,
     standardise,
+    summed_squares,
     variance_itself,
     without_eps,
 )
@@ -70,6 +71,13 @@ def by_planes(answer):
         return y
 
     return in_blocks
+
+
+def shifts_the_deviations(x, gamma, beta, eps=1e-5):
+    """beta joins the deviations before these are divided and multiplied by gamma."""
+    root = np.sqrt(x.var((2, 3), keepdims=True) + eps)
+    deviations = x - x.mean((2, 3), keepdims=True)
+    return (deviations + per_channel(beta)) * per_channel(gamma) / root
 
 
 def by_blocks(planes_each, axes=(-2, -1), drop_the_rest=False, into=np.zeros_like):
@@ -232,6 +240,14 @@ BLOCKED = Exercise(
                 affine_by(lambda y, gamma, beta: per_channel(gamma) * (y + per_channel(beta)))
             ),
             ("affine",),
+            also=(by_planes(shifts_the_deviations),),
+        ),
+        wrong(
+            "sum-for-the-variance",
+            summed_squares,
+            "Your output is what you get when the variance is the sum of the squared deviations. "
+            "np.vdot adds up, and the variance is a mean: divide by the number of values.",
+            ALL,
         ),
         Misconception(
             "in-place",

@@ -63,6 +63,13 @@ def merging(
     return answer
 
 
+def difference_not_squared(mean, squares, count, block):
+    size, apart = block.shape[1], block.mean(1) - mean
+    new_mean, _ = merge_moments(mean, squares, count, block)
+    between = count * size / (count + size) * apart
+    return new_mean, squares + size * block.var(1) + between
+
+
 def updates_the_mean_too_early(mean, squares, count, block):
     mean, _ = merge_moments(mean, squares, count, block)
     return mean, merging()(mean, squares, count, block)[1]
@@ -131,7 +138,7 @@ MERGING_ASPECTS = (
         "large-offset",
         1,
         "A mean a million times the spread costs no digits.",
-        public=(after(3.7e6 + 1.1 * ALIKE, 3.7e6 + 1.1 * TURNED),),
+        public=tuple(after(lift + 1.1 * ALIKE, lift + 1.1 * TURNED) for lift in (3.7e6, 6.3e6)),
         hidden=lambda rng: [alike(rng, rng.uniform(1e6, 2e6)) for _ in range(3)],
         judges=(1,),
     ),
@@ -256,6 +263,13 @@ MERGING = Exercise(
             "Your two results are right and in the wrong order: return mean, squares.",
             lambda *arguments: merge_moments(*arguments)[::-1],
             ALL,
+        ),
+        Misconception(
+            "difference-not-squared",
+            "Your squares grow by the difference of the means where its square is meant. Think of "
+            "units: S is in counts squared. And the sign of the difference should not matter.",
+            difference_not_squared,
+            ("squares",),
         ),
         Misconception(
             "in-place",

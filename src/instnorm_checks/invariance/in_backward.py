@@ -48,6 +48,10 @@ def whole_sums(g, x_hat, s):
     return (g - total(g) - x_hat * total(g * x_hat)) / s
 
 
+def projects_by_a_sum(g, x_hat, s):
+    return (g - plane_mean(g) - x_hat * np.sum(g * x_hat, PLANE_AXES, keepdims=True)) / s
+
+
 def scales_dy_in_place(dy, x, gamma, eps):
     result = in_backward(dy, x, gamma, eps)
     dy *= per_channel(gamma)
@@ -346,6 +350,61 @@ BACKWARD = Exercise(
             "Your 1 / s holds eps, but your x̂ does not. It is the same s in both places.",
             backward_by(hat_scale=without_eps),
             ("eps",),
+        ),
+        Misconception(
+            "sum-in-the-projection",
+            "Your dx subtracts x̂ times the sum of g · x̂ over the plane. Each pixel has only an "
+            "m-th part in the variance, so it is the mean of g · x̂ that belongs there.",
+            backward_by(projects_by_a_sum),
+            DX,
+        ),
+        Misconception(
+            "multiplies-by-the-spread",
+            "Your dx is multiplied by s where it should be divided. A faint plane is blown up on "
+            "the way forth, so its gradient is blown up on the way back.",
+            backward_by(lambda g, x_hat, s: s * s * right_dx(g, x_hat, s)),
+            DX,
+        ),
+        Misconception(
+            "means-over-the-batch",
+            "Your dx subtracts means over all images of the batch. In instance norm each plane "
+            "has statistics of its own, so the means run over height and width of one image.",
+            backward_by(partial(right_dx, axes=(0, 2, 3))),
+            ("every-plane",),
+        ),
+        Misconception(
+            "gamma-twice",
+            "Your dx has gamma in it twice. Multiply dy by gamma once, at the beginning.",
+            changed(dx=lambda dy, x, gamma, eps: in_backward(dy, x, gamma * gamma, eps)[0]),
+            ("every-plane", "array"),
+        ),
+        Misconception(
+            "only-dgamma-averaged",
+            "Your dgamma is a mean. Nothing in y = gamma · x̂ + beta divides by a number of "
+            "pixels: the parts of all pixels are added.",
+            changed(dgamma=lambda dy, x, gamma, eps: np.mean(dy * hats(x, eps), (0, 2, 3))),
+            ("dgamma", "eps", "array"),
+        ),
+        Misconception(
+            "only-dbeta-averaged",
+            "Your dbeta is a mean. Nothing in y = gamma · x̂ + beta divides by a number of "
+            "pixels: the parts of all pixels are added.",
+            changed(dbeta=lambda dy, x, gamma, eps: dy.mean((0, 2, 3))),
+            ("dbeta", "array"),
+        ),
+        Misconception(
+            "only-dgamma-through-gamma",
+            "Your dgamma is the sum of gamma · dy · x̂. gamma sits after x̂: its gradient begins "
+            "with dy itself, and gamma is no part of it.",
+            changed(dgamma=lambda dy, x, gamma, eps: gamma * np.sum(dy * hats(x, eps), (0, 2, 3))),
+            ("dgamma", "array"),
+        ),
+        Misconception(
+            "dgamma-of-the-first-image",
+            "Your dgamma is that of the first image alone. All images share gamma, and each adds "
+            "its part.",
+            changed(dgamma=lambda dy, x, gamma, eps: np.sum(dy * hats(x, eps), PLANE_AXES)[0]),
+            ("dgamma",),
         ),
         Misconception(
             "in-place",

@@ -287,6 +287,26 @@ JACOBIAN = Exercise(
             right_to_a_few_digits,
         ),
         Misconception(
+            "mean-on-the-diagonal-only",
+            "Your term with 1/m stands on the diagonal alone. Push one pixel, and the mean moves "
+            "for all of them: 1/m is subtracted everywhere.",
+            jacobian_by(
+                lambda p, x_hat, s, d: right_rule((1 - 1 / d.size) * identity(p), x_hat, s, d)
+            ),
+            ALL,
+        ),
+        Misconception(
+            "divides-the-direct-part-alone",
+            "Only the ones on your diagonal are divided by s. All three ways lead into x̂ = (x - "
+            "mean) / s, so all of J is divided by s.",
+            jacobian_by(
+                lambda p, x_hat, s, d: (
+                    identity(p) / s - 1 / d.size - np.outer(x_hat, x_hat) / d.size
+                )
+            ),
+            ALL,
+        ),
+        Misconception(
             "in-place",
             "Your numbers are right, but x is changed on the way: `x -= ...` writes into the "
             "caller's plane. Make a new array for the deviations.",

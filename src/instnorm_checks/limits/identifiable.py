@@ -72,6 +72,11 @@ def barely_at_one_exposure(rng, level, shape):
     return barely(level, shape, np.s_[rng.integers(1, shape[0] - 1)])
 
 
+def silent(rng, level, shape):
+    """A box that says nothing at all."""
+    return [np.zeros(shape), following(rng, level, shape)]
+
+
 def loud_and_quiet(rng, level, shape):
     return [blind(1e7 * level, shape), following(rng, level, shape)]
 
@@ -134,6 +139,10 @@ def between_boxes(outputs):
     return (np.ptp(outputs, 0).max(1) > 1e-6 * np.abs(outputs).max()).astype(float)
 
 
+def marks_silence(outputs):
+    return (largest_range(outputs) >= 1e-6 * np.abs(outputs).max((1, 2))).astype(float)
+
+
 def sharpened_in_place(outputs):
     found = identifiable(outputs)
     outputs -= outputs[:, :1].copy()
@@ -174,10 +183,11 @@ IDENTIFIABLE_ASPECTS = (
         1,
         "Differences as small as rounding makes, below a millionth of the largest number, "
         "do not count.",
-        public=({"outputs": ROUNDED}, box_of(small_beside_large)),
+        public=({"outputs": ROUNDED}, box_of(small_beside_large), box_of(silent)),
         hidden=lambda rng: [
             *(boxes(rng, rounded) for _ in range(3)),
             boxes(rng, small_beside_large),
+            boxes(rng, silent),
         ],
     ),
     Aspect(
@@ -321,6 +331,13 @@ IDENTIFIABLE = Exercise(
             "says different things at different exposures. Which axis holds those?",
             between_boxes,
             ALL,
+        ),
+        Misconception(
+            "silence-taken-for-news",
+            "A box that gives nothing but zeros does not depend on the exposure, and you mark it. "
+            "Its largest number is 0, and a change of 0 is not larger than a millionth of that.",
+            marks_silence,
+            ("rounding",),
         ),
         Misconception(
             "in-place",

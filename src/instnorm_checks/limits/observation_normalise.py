@@ -192,6 +192,14 @@ OBSERVED = Exercise(
             a_little_shorter,
         ),
         Misconception(
+            "centred-first",
+            "Your pixels lose their mean over the pictures before they are divided. Nothing is "
+            "subtracted here: brightness is light times paint, and a quotient is all that takes "
+            "the paint away.",
+            lambda images: observation_normalise(images - images.mean(0)),
+            ALL,
+        ),
+        Misconception(
             "in-place",
             "Your numbers are right, but they are written into the pictures that you were given.",
             lit_in_place,

@@ -49,6 +49,12 @@ def scenes(rng, **rest):
     return [scene(rng, **rest) for _ in range(3)]
 
 
+def faint(rng):
+    """Pictures that were taken in near darkness."""
+    arguments = scene(rng)
+    return {**arguments, "images": 1e-9 * arguments["images"]}
+
+
 def per_pixel_length(vectors):
     return np.linalg.norm(vectors, axis=0)
 
@@ -162,9 +168,10 @@ STEREO_ASPECTS = (
     Aspect(
         "black",
         1,
-        "A pixel that is black in all pictures has albedo 0, and 0 for its normal.",
-        public=(scene(SOME, (4, 2, 3), black=1),),
-        hidden=partial(scenes, black=2),
+        "A pixel that is black in all pictures has albedo 0, and 0 for its normal. One that is "
+        "merely faint has a normal like any other.",
+        public=(scene(SOME, (4, 2, 3), black=1), faint(SOME)),
+        hidden=lambda rng: [*scenes(rng, black=2), faint(rng)],
         judges=(0,),
     ),
     Aspect(
@@ -207,6 +214,12 @@ STEREO = Exercise(
             "the root.",
             stereo_by(albedo=lambda g: (g**2).sum(0)),
             ALBEDO,
+            also=(
+                stereo_by(
+                    albedo=lambda g: (g**2).sum(0),
+                    normals=partial(unit, lengths=lambda g: (g**2).sum(0)),
+                ),
+            ),
         ),
         Misconception(
             "albedo-is-mean-brightness",
@@ -291,6 +304,18 @@ STEREO = Exercise(
             "Your two results are right and in the wrong order: return normals, albedo.",
             lambda images, lights: photometric_stereo(images, lights)[::-1],
             ALL,
+        ),
+        Misconception(
+            "adds-a-small-number",
+            "You add a small number to the length of g, to be safe from 0 / 0. In near darkness "
+            "it is not small, and the normals are too short. Deal with black pixels by "
+            "themselves.",
+            stereo_by(normals=lambda g: g / (per_pixel_length(g) + 1e-8)),
+            ("black",),
+            also=tuple(
+                stereo_by(normals=lambda g, small=small: g / (per_pixel_length(g) + small))
+                for small in (1e-9, 1e-10, 1e-12)
+            ),
         ),
         Misconception(
             "in-place",

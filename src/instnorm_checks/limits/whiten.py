@@ -142,6 +142,12 @@ def rising(sigma):
     return u.T * np.where(np.diag(u) < 0, -1.0, 1.0)[:, None] / np.sqrt(variances)[:, None]
 
 
+def values_turned_alone(sigma):
+    variances, u = np.linalg.eigh(sigma)
+    w = u.T / np.sqrt(variances[::-1])[:, None]
+    return w * np.where(np.diag(w) < 0, -1.0, 1.0)[:, None]
+
+
 def correlation(sigma):
     scale = np.diag(sigma) ** -0.5
     return scale[:, None] * sigma * scale
@@ -419,6 +425,26 @@ WHITEN = Exercise(
             "is taken.",
             beside_the_root,
             ("eps",),
+        ),
+        Misconception(
+            "variances-in-place-of-deviations",
+            "Your 'in' divides each channel by its variance. V to the power -1/2 holds one over "
+            "the standard deviation.",
+            whiten_by({"in": lambda sigma: np.diag(1 / np.diag(sigma))}),
+            ("instance-norm", "eps", "array"),
+        ),
+        Misconception(
+            "no-eps-for-instance-norm",
+            "Your 'in' has no eps in it. V is the diagonal of Σ, to which eps has been added.",
+            lambda x, method, eps=0.0: whiten_reference(x, method, 0.0 if method == "in" else eps),
+            ("eps",),
+        ),
+        Misconception(
+            "eigenvalues-turned-alone",
+            "Your 'pca' has the eigenvalues in falling order and the eigenvectors still in rising "
+            "order. Each value belongs to its column: reverse both.",
+            whiten_by({"pca": values_turned_alone}),
+            ("pca", "eps"),
         ),
         Misconception(
             "in-place",

@@ -251,6 +251,13 @@ DEMODULATE = Exercise(
             ("eps",),
         ),
         Misconception(
+            "one-plus-style",
+            "Your weights are multiplied by 1 + style. The style multiplies as it is: a style of "
+            "1 changes nothing.",
+            weights_by(change=lambda weight, style: (weight, 1 + style)),
+            ("styles", "eps"),
+        ),
+        Misconception(
             "in-place",
             "Your numbers are right, but the weights that you were given are changed. The next "
             "image needs them as they were.",

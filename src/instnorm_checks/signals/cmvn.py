@@ -67,6 +67,27 @@ def variance_with_padding(x, lengths, eps=1e-5):
     return np.where(mask, (x - mean) / np.sqrt(var + eps), 0)
 
 
+def variance_with_zeros(by_t):
+    """The same where the padding is made 0 beforehand; divided by T, or by the frames spoken."""
+
+    def answer(x, lengths, eps=1e-5):
+        mask, few = behind(x, lengths), lengths[:, None, None]
+        spoken = np.where(mask, x, 0)
+        mean = spoken.sum(2, keepdims=True) / few
+        squares = ((spoken - mean) ** 2).sum(2, keepdims=True)
+        var = squares / (x.shape[2] if by_t else few)
+        return np.where(mask, (spoken - mean) / np.sqrt(var + eps), 0)
+
+    return answer
+
+
+def one_frame_more_in_the_sums(x, lengths, eps=1e-5):
+    mask, few = one_more(x, lengths), lengths[:, None, None]
+    mean = np.where(mask, x, 0).sum(2, keepdims=True) / few
+    var = np.where(mask, (x - mean) ** 2, 0).sum(2, keepdims=True) / few
+    return np.where(mask, (x - mean) / np.sqrt(var + eps), 0)
+
+
 def by_multiplying(x, lengths, eps=1e-5):
     mask = behind(x, lengths).astype(float)
     count = mask.sum(2, keepdims=True)
@@ -241,6 +262,7 @@ SPEECH = Exercise(
             "a zero once the mean has been subtracted.",
             variance_with_padding,
             PADDED,
+            also=(variance_with_zeros(by_t=True), variance_with_zeros(by_t=False)),
         ),
         Misconception(
             "padding-not-zeroed",
@@ -269,6 +291,7 @@ SPEECH = Exercise(
             "from 0: is the last one lengths[n], or one less?",
             by_mask(one_more),
             PADDED,
+            also=(one_frame_more_in_the_sums,),
         ),
         Misconception(
             "one-frame-too-few",
@@ -338,6 +361,22 @@ SPEECH = Exercise(
             "Your output is what you get with eps = 1e-5 whatever the caller asks for.",
             by_mask(scale=fixed_eps),
             ("eps",),
+        ),
+        Misconception(
+            "padding-left-as-it-was",
+            "Your frames are right, and the padding is as it came. It should be 0: begin with "
+            "zeros, not with a copy of x.",
+            lambda x, lengths, eps=1e-5: np.where(
+                behind(x, lengths), cmvn_reference(x, lengths, eps), x
+            ),
+            ("litter",),
+        ),
+        Misconception(
+            "one-length-for-all",
+            "Your output is what you get when all utterances are as long as the first. Each has a "
+            "length of its own: lengths[n].",
+            lambda x, lengths, eps=1e-5: cmvn_reference(x, np.full_like(lengths, lengths[0]), eps),
+            PADDED,
         ),
         Misconception(
             "in-place",

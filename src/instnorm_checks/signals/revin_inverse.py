@@ -40,6 +40,18 @@ def back_with_shared_statistics(y, mean, var, gamma, beta, eps=1e-5):
     return inverse_reference(y, shared(mean), shared(var), gamma, beta, eps)
 
 
+def beside_gamma(small):
+    """An answer that divides by gamma + small(eps)."""
+    return lambda y, mean, var, gamma, beta, eps=1e-5: inverse_reference(
+        y, mean, var, gamma + small(eps), beta, eps
+    )
+
+
+def standardises_the_forecast(y, mean, var, gamma, beta, eps=1e-5):
+    own = (y - y.mean(-1, keepdims=True)) / np.sqrt(y.var(-1, keepdims=True) + eps)
+    return inverse_reference(own, mean, var, gamma, beta, eps)
+
+
 def back_in_place(y, mean, var, gamma, beta, eps=1e-5):
     y -= down(beta)
     y /= down(gamma)
@@ -78,9 +90,10 @@ def same_windows(rng, shape, **rest):
 
 
 def faint_forecasts(rng):
-    for _ in range(2):
+    # What is of the size of eps², beside gamma, shows where eps is large.
+    for low, high in ((-6, -1), (-1.5, -0.5)):
         c = int(rng.integers(2, 5))
-        eps = 10 ** rng.uniform(-6, -1)
+        eps = 10 ** rng.uniform(low, high)
         var = np.full((1, c), eps * 10 ** rng.uniform(-1, 1))
         mean = rng.uniform(-1, 1, (1, c))
         yield forecast(rng, (1, c, 5), mean=mean, var=var, eps=eps)
@@ -150,6 +163,7 @@ BACK_ASPECTS = (
         "eps is added to the variance, inside the root, as on the way there.",
         public=(
             {**SMALL_FORECAST, "eps": 1e-3},
+            {**SMALL_FORECAST, "eps": 0.1},
             SMALL_FORECAST,
             {**SMALL_FORECAST, "var": np.zeros((1, 2))},
         ),
@@ -281,6 +295,22 @@ BACK = Exercise(
             "Your output is what you get with eps = 1e-5 whatever the caller asks for.",
             back(scale=fixed_eps),
             ("eps",),
+        ),
+        Misconception(
+            "a-small-number-beside-gamma",
+            "You divide by gamma plus a small number, to be safe where gamma is 0. The way there "
+            "multiplied by gamma itself, and only gamma itself undoes that.",
+            beside_gamma(lambda eps: eps**2),
+            ("eps",),
+            also=(beside_gamma(lambda eps: eps), beside_gamma(lambda eps: 1e-5)),
+        ),
+        Misconception(
+            "standardises-the-forecast",
+            "Your output is what you get when the forecast is standardised first, by its own mean "
+            "and variance. The statistics are those you were given; the forecast's own have "
+            "nothing to do with it.",
+            standardises_the_forecast,
+            ALL,
         ),
         Misconception(
             "in-place",

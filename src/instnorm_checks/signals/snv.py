@@ -28,6 +28,20 @@ def deviation(centred, axis, ddof=1):
     return np.std(centred, axis, ddof=ddof, keepdims=True)
 
 
+def taken_for_flat(limit, divisor):
+    """An answer that divides what deviates by less than a limit by something else."""
+
+    def spread(centred, axis):
+        own = deviation(centred, axis)
+        return np.where(own < limit, divisor, own)
+
+    return by_spread(spread)
+
+
+def flat_left_alone(x):
+    return np.where(np.ptp(x, 1, keepdims=True) == 0, x, snv(x))
+
+
 def autoscaled(x):
     """Each wavelength over the samples; a single sample has no spread."""
     centred = x - x.mean(0)
@@ -102,7 +116,7 @@ SNV_ASPECTS = (
         "units",
         1,
         "The unit does not matter: a spectrum in millionths gives the same as in thousands.",
-        public=({"x": 1e-9 * SPECTRUM},),
+        public=({"x": 1e-9 * SPECTRUM}, {"x": 1e-12 * SPECTRUM}),
         hidden=lambda rng: [
             {"x": 10 ** rng.uniform(-11, -8) * in_rows(bright, rng, (1, 1, 7))[0]} for _ in range(3)
         ],
@@ -228,6 +242,36 @@ SPECTRA = Exercise(
                 lambda centred, axis: deviation(centred, axis),
                 finish=lambda centred, spread: centred / spread,
             ),
+            ("flat",),
+        ),
+        Misconception(
+            "adds-a-small-number",
+            "Your output is what you get when a small number is added to the deviation. In the "
+            "small units of a spectrum it is not small. Treat the flat spectrum by itself.",
+            by_spread(lambda centred, axis: deviation(centred, axis) + 1e-8),
+            ("units",),
+            also=tuple(
+                by_spread(lambda centred, axis, small=small: deviation(centred, axis) + small)
+                for small in (1e-6, 1e-9, 1e-10, 1e-12)
+            ),
+        ),
+        Misconception(
+            "small-taken-for-flat",
+            "You take every spectrum with a small deviation for a flat one. In small units all "
+            "deviations are small. Flat is one whose deviation is 0.",
+            taken_for_flat(1e-6, divisor=1),
+            ("units",),
+            also=tuple(
+                taken_for_flat(limit, divisor)
+                for limit in (1e-6, 1e-8, 1e-9, 1e-10, 1e-12)
+                for divisor in (1, np.inf)
+            ),
+        ),
+        Misconception(
+            "flat-left-as-it-was",
+            "Your function gives a flat spectrum back as it came. Standardised, it is 0 "
+            "everywhere.",
+            flat_left_alone,
             ("flat",),
         ),
         Misconception(

@@ -60,6 +60,16 @@ def power_without_turning_back(covariance, exponent, eps):
     return colouring if exponent > 0 else colouring.T
 
 
+def power_along_the_axes(covariance, exponent, eps):
+    """D^p E^T, whichever the exponent."""
+    values, vectors = np.linalg.eigh(covariance + eps * np.eye(len(covariance)))
+    return (vectors * values**exponent).T
+
+
+def eps_everywhere(covariance, exponent, eps):
+    return power(covariance + eps, exponent, 0.0)
+
+
 def power_by_cholesky(covariance, exponent, eps):
     lower = np.linalg.cholesky(covariance + eps * np.eye(len(covariance)))
     return lower if exponent > 0 else np.linalg.inv(lower)
@@ -94,6 +104,29 @@ def identity(covariance, exponent, eps):
 
 def without_eps(covariance, exponent, eps):
     return power(covariance, exponent, 0.0)
+
+
+def colours_first(content, style, eps=1e-5):
+    """The matrices in the other order."""
+    y = np.empty_like(content)
+    for n in range(len(content)):
+        x, s = (p[n].reshape(p.shape[1], -1) for p in (content, style))
+        (mean, covariance), (style_mean, wanted) = moments(x), moments(s)
+        matrix = power(covariance, -0.5, eps) @ power(wanted, 0.5, eps)
+        y[n] = (matrix @ (x - mean) + style_mean).reshape(content[n].shape)
+    return y
+
+
+def positions_of_the_content(content, style, eps=1e-5):
+    """The style's covariance is divided by the number of positions of the content."""
+    y = np.empty_like(content)
+    for n in range(len(content)):
+        x, s = (p[n].reshape(p.shape[1], -1) for p in (content, style))
+        (mean, covariance), (style_mean, wanted) = moments(x), moments(s)
+        wanted = wanted * s.shape[1] / x.shape[1]
+        matrix = power(wanted, 0.5, eps) @ power(covariance, -0.5, eps)
+        y[n] = (matrix @ (x - mean) + style_mean).reshape(content[n].shape)
+    return y
 
 
 def of_the_batch(content, style, eps=1e-5):
@@ -253,6 +286,7 @@ WCT = Exercise(
             "names.",
             wct_by(whitening=power_without_turning_back, colouring=power_without_turning_back),
             ALL,
+            also=(wct_by(whitening=power_along_the_axes, colouring=power_along_the_axes),),
         ),
         Misconception(
             "roots-by-cholesky",
@@ -358,6 +392,27 @@ WCT = Exercise(
             "Your output is what you get with eps = 1e-5 whatever the caller asks for. Is the "
             "number written out somewhere in your function?",
             lambda content, style, eps=1e-5: wct(content, style),
+            ("eps",),
+        ),
+        Misconception(
+            "colours-first",
+            "Your two matrices stand in the wrong order. The one beside x acts first, and that is "
+            "the whitening; the colouring stands on the left.",
+            colours_first,
+            ALL,
+        ),
+        Misconception(
+            "positions-of-the-content",
+            "Your covariance of the style is divided by the number of positions of the content. "
+            "Each picture has its own, and the style may be larger or smaller.",
+            positions_of_the_content,
+            ("sizes",),
+        ),
+        Misconception(
+            "eps-everywhere",
+            "Your eps is added to every entry of the covariances. It belongs on the diagonal "
+            "alone: eps times the identity.",
+            wct_by(whitening=eps_everywhere, colouring=eps_everywhere),
             ("eps",),
         ),
         Misconception(

@@ -64,6 +64,12 @@ def power_of_everything(s, mask, c, gamma=1.0, eps=1e-5):
     return np.mean((gamma * standardise(seen(s, mask, c), eps)) ** 2, -1), parameters
 
 
+def squares_before_the_mean(s, mask, c, gamma=1.0, eps=1e-5):
+    _, parameters = contrast_response(s, mask, c, gamma, eps)
+    products = gamma * standardise(seen(s, mask, c), eps) * standardise(s, 0.0)
+    return np.mean(products**2, -1), parameters
+
+
 def statistics_of_the_batch(x, eps):
     return (x - x.mean()) / np.sqrt(x.var() + eps)
 
@@ -104,19 +110,25 @@ ACROSS = np.array([2.0, 2.0, 0.0, 0.0])  # mean 1, standard deviation 1, uncorre
 BARE = {"s": BARS, "mask": np.zeros(4), "c": np.array([0.1, 0.25, 0.5, 2.0, 0.0])}
 UNDER = {"s": BARS, "mask": ACROSS, "c": np.array([0.1, 0.5, 1.0, 4.0])}
 
+# Not of two values alone: squared, those would all be alike.
+WAVE = np.array([1.0, 3.0, 5.0, 3.0])  # mean 3, variance 2
+RIPPLE = np.array([2.0, 0.0, 2.0, 0.0])  # mean 1, standard deviation 1, uncorrelated with WAVE
+WAVE_BARE = {**BARE, "s": WAVE, "gamma": 1.0, "eps": 0.25}
+WAVE_UNDER = {**UNDER, "s": WAVE, "mask": RIPPLE, "gamma": 1.0, "eps": 0.44}
+
 CONTRAST_ASPECTS = (
     Aspect(
         "response",
         1,
         "Without a mask: how strongly the normalised picture shows s, squared.",
-        public=({**BARE, "gamma": 1.0, "eps": 0.25}, BARE),
+        public=({**BARE, "gamma": 1.0, "eps": 0.25}, BARE, WAVE_BARE),
         hidden=lambda rng: [gratings(rng, masked=False) for _ in range(3)],
     ),
     Aspect(
         "masked-response",
         2,
         "With a mask: it takes part in the normalising, and is no part of the answer.",
-        public=({**UNDER, "gamma": 1.0, "eps": 0.44},),
+        public=({**UNDER, "gamma": 1.0, "eps": 0.44}, WAVE_UNDER),
         hidden=lambda rng: [gratings(rng, masked=True) for _ in range(4)],
     ),
     Aspect(
@@ -143,7 +155,7 @@ CONTRAST_ASPECTS = (
         "gamma",
         1,
         "gamma multiplies the normalised picture, before anything is squared.",
-        public=({**BARE, "gamma": -3.0, "eps": 0.25},),
+        public=({**BARE, "gamma": -3.0, "eps": 0.25}, {**WAVE_BARE, "gamma": 2.0}),
         hidden=lambda rng: [
             gratings(rng, masked=False, contrasts=1, gamma=rng.uniform(2, 5)) for _ in range(3)
         ],
@@ -295,6 +307,23 @@ CONTRAST = Exercise(
             "written out somewhere in your function?",
             lambda s, mask, c, gamma=1.0, eps=1e-5: contrast_response(s, mask, c, gamma),
             ALL,
+        ),
+        Misconception(
+            "squares-before-the-mean",
+            "Your response is the mean of squares. The products with s' are averaged first, so "
+            "that the mask can cancel out; what is squared is the one number that is left.",
+            squares_before_the_mean,
+            RESPONSES,
+        ),
+        Misconception(
+            "gamma-in-the-law-alone",
+            "Your parameters have gamma in them, and your response has not. It amplifies the "
+            "normalised picture before that is compared with s.",
+            lambda s, mask, c, gamma=1.0, eps=1e-5: (
+                contrast_response(s, mask, c, 1.0, eps)[0],
+                contrast_response(s, mask, c, gamma, eps)[1],
+            ),
+            ("gamma",),
         ),
         Misconception(
             "in-place",

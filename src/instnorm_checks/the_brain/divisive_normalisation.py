@@ -264,6 +264,23 @@ DIVISIVE = Exercise(
             ("gamma",),
         ),
         Misconception(
+            "sigma-always-squared",
+            "Your sigma is squared, whatever n is. The exponent belongs to sigma as it does to "
+            "the drives.",
+            lambda drive, weights, sigma, n=2.0, gamma=1.0: divisive_normalisation(
+                drive, weights, sigma ** (2 / n), n, gamma
+            ),
+            ALL,
+        ),
+        Misconception(
+            "gamma-raised-too",
+            "Your gamma is raised to the power n. It multiplies the response as it is.",
+            lambda drive, weights, sigma, n=2.0, gamma=1.0: divisive_normalisation(
+                drive, weights, sigma, n, gamma**n
+            ),
+            ("gamma",),
+        ),
+        Misconception(
             "in-place",
             "Your numbers are right, but the caller's drive has been rectified too: "
             "`drive[drive < 0] = 0` writes into the array that you were given. Make a new one.",

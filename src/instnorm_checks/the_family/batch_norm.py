@@ -65,6 +65,12 @@ def unbiased_by_images(x):
         return mean, var * np.float64(len(x)) / (len(x) - 1)
 
 
+def unbiased_by_pixels(x):
+    mean, var = moments_of(x)
+    m = x[0, 0].size
+    return mean, var * m / (m - 1)
+
+
 def deviation_for_variance(x):
     mean, var = moments_of(x, ddof=1)
     return mean, np.sqrt(var)
@@ -420,6 +426,13 @@ WITH_MEMORY = Exercise(
             ("training",),
         ),
         *wrong_arithmetic(partial(with_memory), ("training", "eval", "eps", "array")),
+        Misconception(
+            "counts-the-pixels-alone",
+            "Your running variance is multiplied by m / (m - 1) with m = H W. A channel's "
+            "statistics come from all images: m is N H W.",
+            remembering(unbiased_by_pixels),
+            ("running-var",),
+        ),
         Misconception(
             "in-place",
             "The running moments that you were given are not what they were before the call. Here "

@@ -108,6 +108,12 @@ def one_of(x, y, eps=1e-5, order=(0, 1, 2)):
     return answer
 
 
+def the_nearest(x, y, eps=1e-5):
+    """The one whose result is nearest, whether it fits or not."""
+    off = [np.abs(standardise(x, eps, axes) - y).max() for axes in AXES.values()]
+    return np.eye(3)[np.argmin(off)]
+
+
 def spoils_x(x, y, eps=1e-5):
     answer = fits(x, y, eps)
     x -= x.mean()
@@ -267,6 +273,13 @@ BLACK_BOX = Exercise(
             "opposite of any?",
             some_value_fits,
             ("one-answer", "all-or-none"),
+        ),
+        Misconception(
+            "the-nearest-wins",
+            "Your answer is always one name, that of the nearest. It may be none of the three, and "
+            "it may be two at once: ask of each by itself whether it fits.",
+            the_nearest,
+            TWINS,
         ),
         Misconception(
             "in-place",

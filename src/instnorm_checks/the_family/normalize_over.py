@@ -29,6 +29,11 @@ def normalized_by(**change):
     return lambda x, mode, eps=1e-5: standardise(x, eps, AXES[mode], **change)
 
 
+def variance_of_the_planes(x, mode, eps=1e-5):
+    mean, var = x.mean(AXES[mode], keepdims=True), x.var(AXES["IN"], keepdims=True)
+    return (x - mean) / np.sqrt(var + eps)
+
+
 def normalizes_in_place(x, mode, eps=1e-5):
     x[...] = normalize(x, mode, eps)
     return x
@@ -177,6 +182,26 @@ WHICH_AXES = Exercise(
         ),
         divides_by_m_minus_1(normalized_by(ddof=1), ALL),
         *wrong_arithmetic(normalized_by, ALL),
+        Misconception(
+            "batch-norm-falls-through",
+            "Your BN is instance norm. Does another branch catch it? After two ifs an else "
+            "belongs to the second alone: write elif.",
+            normalized_over(BN=AXES["IN"]),
+            ("batch",),
+        ),
+        Misconception(
+            "layer-norm-falls-through",
+            "Your LN is instance norm. Does another branch catch it, or is a mode spelt otherwise?",
+            normalized_over(LN=AXES["IN"]),
+            ("layer",),
+        ),
+        Misconception(
+            "variance-of-the-planes",
+            "Your mean is that of the set, and your variance that of each plane. Both are taken "
+            "over the same set of values.",
+            variance_of_the_planes,
+            ("batch", "layer"),
+        ),
         Misconception(
             "in-place",
             "Your numbers are right, but they are written into the array that you were given. "

@@ -165,7 +165,7 @@ def identifiable_by_pairs(outputs):
 def identifiable_by_allclose(outputs):
     found = np.zeros(len(outputs))
     for b, box in enumerate(outputs):
-        scaled = box / np.abs(box).max()
+        scaled = box / (np.abs(box).max() or 1)
         same = [np.allclose(scaled, exposure, rtol=0, atol=1e-6) for exposure in scaled]
         found[b] = not all(same)
     return found
