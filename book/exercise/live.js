@@ -39,7 +39,8 @@ export async function mount(box) {
     const input = place.querySelector(".cell_input");
     const run = element("button", { type: "button", text: "Run" });
     const edit = element("button", { type: "button", text: "Edit" });
-    const lacks = element("span", { class: "xr-state", text: cell.lacks ? `needs ${cell.lacks}` : "" });
+    const stays = cell.rest === undefined ? "" : ": shown is what the book's own run gave";
+    const lacks = element("span", { class: "xr-state", text: cell.lacks ? `needs ${cell.lacks}${stays}` : "" });
     const tools = element("div", { class: "live xr-buttons live-tools" }, run, edit, lacks);
     const host = input.closest("details") ?? input;
     host.after(tools);
@@ -85,11 +86,14 @@ export async function mount(box) {
       for (; ready <= last; ready += 1) {
         const bench = shown[ready];
         state.textContent = `Cell ${ready + 1} of ${cells.length} is running.`;
+        // Of a cell that needs what no browser has, the rest runs; its output stays, until edited.
+        const { source, rest } = bench.cell;
+        const partly = rest !== undefined && bench.text() === source;
         const made = await python.ask(
-          { do: "cell", source: bench.text(), fresh: ready === 0 },
+          { do: "cell", source: partly ? rest : bench.text(), fresh: ready === 0 },
           { seconds: 120, packages, files: served },
         );
-        bench.show(made);
+        if (!partly || made.kind !== "ran") bench.show(made);
       }
       state.textContent = `${ready} of ${cells.length} cells have run.`;
     } catch (error) {

@@ -8,6 +8,7 @@ the browser's file system where the chapter looks for them.
 import ast
 import json
 import shutil
+import symtable
 from html import escape
 from pathlib import Path
 
@@ -73,6 +74,8 @@ NOT_LIVE = {
     "take the repository.",
     "applications/generative-models": "Most of its cells need PyTorch, which does not run in a "
     "browser.",
+    "applications/style-transfer": "Most of its cells run a network of 26 styles, for which the "
+    "Python of a browser has no engine.",
     "applications/modulation": "Its network needs PyTorch, which does not run in a browser.",
     "applications/domain-shift": "Most of its cells need PyTorch, which does not run in a browser.",
     "applications/which-norm": "Its cells ask PyTorch, which does not run in a browser.",
@@ -113,8 +116,91 @@ def chapter(sources):
     return {
         "packages": sorted(packages),
         "files": [list(each) for each in dict.fromkeys(files)],
-        "cells": [{"source": source, "lacks": lacks(source)} for source in sources],
+        "cells": cells(sources),
     }
+
+
+def cells(sources):
+    """The cells of a chapter: ``source``, ``lacks``, and ``rest`` where not all of it can run.
+
+    A statement can't run if it uses what no browser has, or what such a statement has made. The
+    rest of its cell runs, for what later cells need of it, and the cell's output stays as built.
+    """
+    missing, made = {}, []  # names -> what they need
+    for source in sources:
+        kept, why = [], {lacks(source)} - {""}
+        body = ast.parse(source).body
+        for statement in body:
+            needs = _needs(statement, missing)
+            why |= needs
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                missing |= _absent(statement)
+            elif needs:
+                missing |= dict.fromkeys(_changed(statement), " and ".join(sorted(needs)))
+                continue
+            else:
+                for name in _names(statement)[1]:
+                    missing.pop(name, None)
+            kept.append(statement)
+        cell = {"source": source, "lacks": " and ".join(sorted(why))}
+        if len(kept) < len(body):
+            cell["rest"] = ast.unparse(ast.Module(kept, []))
+        made.append(cell)
+    return made
+
+
+def _absent(node):
+    """What an import binds that no browser has: {name: what it needs}."""
+    module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+    found = {}
+    for alias in node.names:
+        parts = f"{module}{alias.name}".split(".")
+        names = (".".join(parts[:k]) for k in range(1, len(parts) + 1))
+        if need := next((ABSENT[name] for name in names if name in ABSENT), ""):
+            found[alias.asname or alias.name.partition(".")[0]] = need
+    return found
+
+
+def _needs(statement, missing):
+    """What a statement needs that is not there, in functions that it defines as well."""
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return set()
+    found = {missing[name] for name in _names(statement)[0] if name in missing}
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            found |= set(_absent(node).values())
+    return found
+
+
+def _names(statement):
+    """The chapter's names that a statement reads, and those that it binds."""
+    table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+    symbols = table.get_symbols()
+    read = {each.get_name() for each in symbols if each.is_referenced()}
+    bound = {each.get_name() for each in symbols if each.is_assigned() or each.is_imported()}
+    inner = table.get_children()
+    while inner:
+        scope = inner.pop()
+        inner += scope.get_children()
+        read |= {each.get_name() for each in scope.get_symbols() if each.is_global()}
+    # What a loop counts with is its own.
+    loops = (node.target for node in ast.walk(statement) if isinstance(node, ast.For))
+    counted = {node.id for each in loops for node in ast.walk(each) if isinstance(node, ast.Name)}
+    return read - counted, bound
+
+
+def _changed(statement):
+    """Names that a statement binds, and those of containers that it may fill."""
+    names = _names(statement)[1]
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Subscript | ast.Attribute) and (
+            not isinstance(node.ctx, ast.Load)
+            or getattr(node, "attr", "") in ("append", "extend", "update")
+        ):
+            while isinstance(node, ast.Subscript | ast.Attribute):
+                node = node.value
+            names |= {node.id} if isinstance(node, ast.Name) else set()
+    return names
 
 
 def address(package, path):

@@ -1,5 +1,6 @@
 """Chapters run on their pages: what they print is what the build printed."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -35,6 +36,10 @@ def run_all(visit, name):
 
 #: A billionth and less is rounding, in which the browser's NumPy and the build's differ.
 ROUNDING = re.compile(r"-?\b(\d(\.\d+)?e-(09|[1-9]\d)|0(\.0+)?e\+00)\b")
+#: So is the sign of a number that is printed as nothing but noughts.
+SIGN_OF_ZERO = re.compile(r"(?<![\w.])[-−](?=0(\.0+)?%?(\s|$))")
+#: How far numbers may be apart where the browser has another version of a package than the build.
+APART = {"principles/limits": 0.011}  # scikit-learn 1.6.1 grows other trees from the same seed
 
 
 def printed(page):
@@ -44,7 +49,18 @@ def printed(page):
              [...output.querySelectorAll("pre, table.results")].map((e) => e.innerText)
                .join(" "))"""
     )
-    return [ROUNDING.sub("rounding", text).split() for text in texts if text.strip()]
+    texts = (SIGN_OF_ZERO.sub("", text) for text in texts if text.strip())
+    return [ROUNDING.sub("rounding", text).split() for text in texts]
+
+
+def assert_same(after, before, apart=0):
+    """The same words; numbers may be so far apart."""
+    if not apart:
+        assert after == before
+    assert [len(words) for words in after] == [len(words) for words in before]
+    for ours, theirs in zip(itertools.chain(*after), itertools.chain(*before), strict=True):
+        if ours != theirs:
+            assert abs(float(ours) - float(theirs)) <= apart, (ours, theirs)
 
 
 def test_most_chapters_are_live_and_the_others_say_why():
@@ -71,6 +87,39 @@ def served_cells(built, name):
     return served, cells
 
 
+def test_what_uses_what_is_lacking_does_not_run_and_the_rest_does():
+    made = live.cells(
+        [
+            "import numpy as np\nfrom torch import nn\nsizes = [1, 2]",
+            "def net(k):\n    return nn.Linear(k, k)\n\nfound = []",
+            "for k in sizes:\n    found.append(net(k))\nb = 1",
+            "b += 1\nprint(len(found))",
+            "found = [3]",
+            "print(found, b)",
+            "def f():\n    import torch\n    return torch\n",
+            "c = f()",
+        ]
+    )
+    assert [each.get("rest") for each in made] == [
+        None,  # what is imported and not there is left out when it runs
+        "found = []",
+        "b = 1",
+        "b += 1",
+        None,
+        None,
+        "",
+        "",
+    ]
+    needs = [each["lacks"] for each in made]
+    assert needs == ["PyTorch", "PyTorch", "PyTorch", "PyTorch", "", "", "PyTorch", "PyTorch"]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_most_cells_of_a_live_chapter_run(name):
+    cells = live.cells([cell.source for cell in live.code_cells(ROOT / "book" / f"{name}.md")])
+    assert sum("rest" in each for each in cells) < len(cells) / 2
+
+
 @pytest.mark.book
 def test_pages_name_their_cells(built):
     for name in PAGES:
@@ -95,10 +144,8 @@ def test_a_chapter_prints_what_the_build_printed(visit):
 @pytest.mark.proof
 @pytest.mark.parametrize("name", PAGES)
 def test_each_chapter_prints_what_the_build_printed(visit, of_these_sources, name):
-    """But for the cells that say that they need what no browser has."""
+    """No cell fails: those that need what no browser has say so, and keep the build's output."""
     served_cells(of_these_sources, name)
     before, after, page = run_all(visit, name)
-    lacking = page.locator(".live-tools .xr-state", has_text="needs").count()
-    assert page.locator(".cell_output .xr-named").count() <= 3 * lacking
-    if not lacking:
-        assert after == before
+    assert page.locator(".cell_output .xr-named").all_inner_texts() == []
+    assert_same(after, before, APART.get(name, 0))
