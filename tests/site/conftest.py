@@ -163,11 +163,9 @@ def visits(browser, site):
     contexts = []
 
     def open_page(name, *, width=1280, watch=lambda page: None, **options):
-        context = browser.new_context(
-            viewport={"width": width, "height": 800},
-            # Else each of hundreds of visits would copy the whole book; test_copy.py lets it.
-            **{"service_workers": "block", **options},
-        )
+        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
+        # Else each of hundreds of visits would copy the whole book: see test_after_one_visit.py.
+        context.add_init_script("delete Navigator.prototype.serviceWorker")
         contexts.append(context)
         page = context.new_page()
         watch(page)
@@ -206,7 +204,7 @@ def look(browser, site):
                 page.on("websocket", lambda socket: requests.append(socket.url))
                 page.on("response", lambda answer: answer.ok or complaints.append(answer.url))
                 page.on("pageerror", lambda error: complaints.append(str(error)))
-                page.on("console", lambda each: _is_log(each) or complaints.append(each.text))
+                page.on("console", lambda each: each.type == "log" or complaints.append(each.text))
 
             with visits(browser, site) as open_page:
                 page = open_page(name, watch=watch, **options)
@@ -218,10 +216,6 @@ def look(browser, site):
         return seen[name, ask]
 
     return once
-
-
-def _is_log(message):
-    return message.type == "log" or message.text.endswith("registration blocked by Playwright")
 
 
 def read_to_the_end(page):
