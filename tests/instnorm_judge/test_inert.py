@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 
 import pytest
 from attacks.showing import FOLDERS, MARKDOWN
@@ -91,6 +92,16 @@ def test_what_is_no_picture_or_a_huge_one_is_not_drawn(data):
     assert inert.image("image/png", data) is None
     assert inert.image("image/jpeg", data) is None
     assert inert.image("image/svg+xml", data) is None
+
+
+def test_addresses_in_what_code_prints_are_no_links():
+    printed = "https://example.org and HTTP://x.y, WWW.example.org; ratio 1:2 // a comment\n"
+    shown = inert.text(printed)
+    assert shown.replace(inert.JOINER, "") == printed
+    assert not re.search(r"://|www\.", shown, re.IGNORECASE)
+    assert shown.endswith("ratio 1:2 // a comment\n")
+    shown.encode()
+    assert inert.text("half \ud800 of it").encode() == b"half ? of it"
 
 
 def test_names_that_are_markup_are_trouble():
