@@ -27,7 +27,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from instnorm_judge.assignments import source_notebook
-from instnorm_site import exercises
+from instnorm_site import exercises, gathered
 
 from .surroundings import surroundings
 
@@ -93,7 +93,7 @@ def main():
     parser.add_argument("--site", type=Path, default=SITE, help="the folder of the built book")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromium = next(filter(None, map(shutil.which, gathered.BROWSERS)), None)
     first, later = [], []
     with (
         ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=options.site)) as server,

@@ -29,6 +29,8 @@ from xml.etree import ElementTree
 
 from playwright.sync_api import sync_playwright
 
+from instnorm_site import gathered
+
 from .surroundings import surroundings
 
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
@@ -139,7 +141,7 @@ def main():
         address.text.split("/", 3)[-1]
         for address in ElementTree.parse(options.site / "sitemap.xml").findall("*/{*}loc")
     ]
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromium = next(filter(None, map(shutil.which, gathered.BROWSERS)), None)
     handler = functools.partial(Server, directory=options.site)
     rows = []
     columns = ("plain_kB", "gzip_kB", "largest_paint_ms", "blocking_ms", "frame_ms", "frame_95_ms")

@@ -358,6 +358,7 @@ def postgres(tmp_path):
             call("pg_ctl", "-w", "-m", "immediate", "stop")
 
 
+@pytest.mark.slow  # `plain` is made for it, before it can be skipped
 def test_the_gradebook_may_be_in_postgresql(handed_in, plain, postgres, tmp_path):
     course = copy(handed_in, tmp_path)
     with (course / "nbgrader_config.py").open("a") as config:

@@ -19,7 +19,7 @@ import yaml
 from playwright.sync_api import sync_playwright
 
 from instnorm_lab import explorables
-from instnorm_site import wheel
+from instnorm_site import gathered, wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
@@ -145,7 +145,7 @@ def browser(request):
     half the time. What does more than show pages is run in the browser that readers have: those
     files carry the marker `whole_browser`.
     """
-    names = ("chromium", "chromium-browser", "google-chrome")
+    names = gathered.BROWSERS
     if not request.node.get_closest_marker("whole_browser"):
         names = ("chromium-headless-shell", *names)
     path = next(filter(None, map(shutil.which, names)), None)
