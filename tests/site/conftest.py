@@ -115,6 +115,21 @@ def of_these_sources(built):
     return built
 
 
+@pytest.fixture(scope="module")
+def bound(built, tmp_path_factory):
+    """`bound(pdf, toc)`: the file that `pdf.bind` makes of the pages in a table of contents."""
+
+    def bind(program, toc):
+        if not any(map(shutil.which, gathered.BROWSERS)):
+            pytest.skip(f"NO BROWSER, so nothing is bound: none of {', '.join(gathered.BROWSERS)}")
+        folder = tmp_path_factory.mktemp("bound")
+        (folder / "toc.yml").write_text(toc)
+        program.bind(built, folder / "toc.yml", folder / "book")
+        return folder / "book"
+
+    return bind
+
+
 @contextmanager
 def served(folder):
     """Address of a folder, served on this machine."""

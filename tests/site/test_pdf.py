@@ -1,7 +1,5 @@
 """The book on paper: bound from a few of its pages here, from all of them by `make pdf`."""
 
-import shutil
-
 import pytest
 from pypdf import PdfReader
 
@@ -21,15 +19,8 @@ parts:
 
 
 @pytest.fixture(scope="module")
-def book(built, tmp_path_factory):
-    if not any(map(shutil.which, gathered.BROWSERS)):
-        pytest.skip(
-            f"NO BROWSER, so nothing is printed: none of {', '.join(gathered.BROWSERS)} found"
-        )
-    folder = tmp_path_factory.mktemp("pdf")
-    (folder / "toc.yml").write_text(TOC)
-    pdf.bind(built, folder / "toc.yml", folder / "book.pdf")
-    return PdfReader(folder / "book.pdf")
+def book(bound):
+    return PdfReader(bound(pdf, TOC))
 
 
 def flat(outline, depth=0):
@@ -119,8 +110,6 @@ def test_figures_stand_in_for_explorables(book):
 
 def test_page_that_is_not_built_is_named(tmp_path):
     (tmp_path / "toc.yml").write_text(TOC)
-    if not any(map(shutil.which, gathered.BROWSERS)):
-        pytest.skip("NO BROWSER, so nothing is printed")
     with pytest.raises(FileNotFoundError, match=r"index.html is not built"):
         pdf.bind(tmp_path, tmp_path / "toc.yml", tmp_path / "book.pdf")
 
