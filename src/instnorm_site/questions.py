@@ -89,14 +89,7 @@ def of_page(page, exercise_ids):
 
 def question(exercise, kind, rng, used=()):
     """One question on an exercise, or None if none of its cases gives enough choices."""
-    cases = [
-        (aspect, k, case)
-        for aspect in exercise.aspects
-        for k, case in enumerate(aspect.public)
-        if not aspect.pace and all(np.size(value) <= LARGEST for value in case.values())
-    ]
-    for at in rng.permutation(len(cases)):
-        aspect, k, case = cases[at]
+    for aspect, k, case in _shuffled(exercise, _small, rng):
         part = aspect.judges[0]
         right = shown(exercise, exercise.reference, case, part)
         if right is None:
@@ -112,6 +105,23 @@ def question(exercise, kind, rng, used=()):
         if made["id"] not in used:
             return made
     return None
+
+
+def _shuffled(exercise, fit, rng):
+    """(aspect, index, case) in random order: what `fit` makes of each public case, if anything."""
+    cases = [
+        (aspect, k, fitted)
+        for aspect in exercise.aspects
+        for k, case in enumerate(aspect.public)
+        if not aspect.pace and (fitted := fit(case))
+    ]
+    for at in rng.permutation(len(cases)):
+        yield cases[at]
+
+
+def _small(case):
+    """The case, if a reader can take it in."""
+    return case if all(np.size(value) <= LARGEST for value in case.values()) else None
 
 
 def shown(exercise, function, case, part):
@@ -159,15 +169,7 @@ def _apart(output, other, right):
 
 def pictured(exercise, rng, used=()):
     """A question on a mistake whose output is seen, or None if none of the cases is for that."""
-    cases = [
-        (aspect, k, photographed(case))
-        for aspect in exercise.aspects
-        for k, case in enumerate(aspect.public)
-        if not aspect.pace
-    ]
-    cases = [each for each in cases if each[2]]
-    for at in rng.permutation(len(cases)):
-        aspect, k, case = cases[at]
+    for aspect, k, case in _shuffled(exercise, photographed, rng):
         part = aspect.judges[0]
         right = output_planes(exercise, exercise.reference, case, part)
         if right is None:
