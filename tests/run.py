@@ -28,6 +28,20 @@ LOGS = ROOT / "_build" / "tests"
 TIERS = {"test": "not slow and not proof", "gate": "not proof"}
 PATIENCE = 15  # seconds to end by itself, for what is interrupted
 SLOWEST = 20
+# Where the tests of the book are, and those that run alone: the passes for these read no more.
+OF_THE_BOOK = ["tests/site"]
+ALONE = [
+    "tests/instnorm/test_rows_numba.py",
+    "tests/instnorm_checks/test_checks.py",
+    "tests/instnorm_checks/test_pace.py",
+    "tests/instnorm_judge/test_an_end.py",
+    "tests/instnorm_judge/test_calls.py",
+    "tests/instnorm_judge/test_faults.py",
+    "tests/instnorm_judge/test_judge_attacks.py",
+    "tests/instnorm_judge/test_workers.py",
+]
+# All processors are at work. Threads of linear algebra would only wait for each other.
+ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 UNSTEADY = 5  # tests at most that are tried a second time: more is no chance
 
 
@@ -48,6 +62,7 @@ class Stage:
                 stdout=output,
                 stderr=subprocess.STDOUT if log else None,
                 start_new_session=True,
+                env={**ENVIRONMENT, **os.environ},
             )
         STARTED.append(self)
         self.thread = threading.Thread(target=self._wait, daemon=True)
@@ -106,8 +121,8 @@ def verdict(tier):
     book = Stage("book", "make", "--no-print-directory", "book", log=LOGS / "book.log")
     pytest("tests", f"({in_tier}) and not book and not alone", *parallel)
     if not book.end().failed:
-        pytest("tests of the book", f"({in_tier}) and book and not alone", *parallel)
-    pytest("tests alone", f"({in_tier}) and alone")
+        pytest("tests of the book", f"({in_tier}) and book and not alone", *parallel, *OF_THE_BOOK)
+    pytest("tests alone", f"({in_tier}) and alone", *ALONE)
     again = second_time(in_tier)
     Stage("stale", PYTHON, "-m", "benchmarks.proofs", "stale").end()
     forgiven = {"stale", *(_failures() if again else {})}

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -208,3 +209,12 @@ def test_result_on_a_chapter_hangs_on_its_code_alone(tmp_path, monkeypatch):
 
     assert hashed() == hashed(told="Twice.\n\n```\nplain\n```")
     assert len({hashed(), hashed(code="print(2)"), hashed(tags="[remove-cell]")}) == 3
+
+
+def test_no_test_that_runs_alone_or_asks_for_the_book_is_forgotten():
+    """The passes for these read only the files that are named."""
+    files = [path for path in (run.ROOT / "tests").rglob("test_*.py") if path != Path(__file__)]
+    alone = [p for p in files if re.search(r"mark\.alone\b", p.read_text("utf-8"))]
+    assert sorted(str(path.relative_to(run.ROOT)) for path in alone) == run.ALONE
+    of_the_book = [p for p in files if re.search(r"mark\.book\b", p.read_text("utf-8"))]
+    assert {str(path.parent.relative_to(run.ROOT)) for path in of_the_book} == {*run.OF_THE_BOOK}

@@ -178,7 +178,7 @@ def check(seeds, monkeypatch):
 
 @pytest.mark.skipif(np.finfo(LD).nmant < 63, reason="there is no long double here")
 def test_a_sample_of_the_fuzz(monkeypatch):
-    check(range(100), monkeypatch)
+    check(range(40), monkeypatch)
 
 
 @pytest.mark.proof

@@ -72,6 +72,11 @@ TIMED = [name for name, each in EXERCISES.items() if any(a.pace for a in each.as
 SMALL = {name: with_small_cases(EXERCISES[name]) for name in TIMED}
 
 each_exercise = pytest.mark.parametrize("name", EXERCISES)
+# Where all misconceptions of an exercise are tried, every third exercise will do for `make test`.
+each_third_exercise = pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (k % 3 > 0)) for k, n in enumerate(EXERCISES)],
+)
 # Hidden cases take in what public ones see: one seed is enough. `make gate` has the public ones
 # alone, too, and `make proof` another seed.
 LATE = {None: [pytest.mark.slow], 1: [], 2: [pytest.mark.proof]}
@@ -83,12 +88,15 @@ ours_and_theirs = pytest.mark.parametrize(
 
 
 def each_misconception(names=EXERCISES, slow=False):
+    """Every third of each exercise is tried in `make test`, all in `make gate`."""
     return pytest.mark.parametrize(
         ("name", "wrong"),
         [
-            pytest.param(name, wrong, id=f"{name}-{wrong.name}")
+            pytest.param(
+                name, wrong, id=f"{name}-{wrong.name}", marks=[pytest.mark.slow] * (k % 3 > 0)
+            )
             for name in names
-            for wrong in EXERCISES[name].misconceptions
+            for k, wrong in enumerate(EXERCISES[name].misconceptions)
             if bool(wrong.speeds) == slow
         ],
     )
@@ -196,7 +204,7 @@ def test_there_are_enough_misconceptions_and_their_names_are_names(name):
 
 
 @each_seed
-@each_exercise
+@each_third_exercise
 def test_useless_mutants_earn_nothing(name, seed):
     useless, _ = mutants(EXERCISES[name])
     if seed is None:
@@ -368,7 +376,7 @@ def test_every_aspect_has_public_and_hidden_cases(name):
         assert {trial.hidden for trial in trials if trial.aspect is aspect} == {True, False}
 
 
-@each_exercise
+@each_third_exercise
 def test_properties_hold_for_the_reference_and_can_break(name):
     """The second half: some misconception breaks each of them."""
     ours = EXERCISES[name]

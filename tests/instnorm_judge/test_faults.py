@@ -254,13 +254,8 @@ def verdicts(honest, name, count):
     return found
 
 
-# Both of these wait for a message in vain, 10 s each; one is enough in `make test`.
-# The others take some 7 s each.
-ALWAYS = FAULTS.keys() - {
-    "kernel_killed_each_time",
-    "message_from_the_kernel_lost",
-    "message_to_the_kernel_lost",
-}
+# Of each way in one: a process, a message, memory, files. The others cost up to 10 s each.
+ALWAYS = {"sandbox_killed", "no_memory_for_a_message", "no_more_files", "no_process_to_be_had"}
 
 
 @pytest.mark.parametrize("name", late(FAULTS, ALWAYS))

@@ -57,27 +57,35 @@ def pytest_collection_modifyitems(items):
             item.add_marker("book")
 
 
+def _marked(names, late):
+    return [pytest.param(n, marks=[pytest.mark.slow] * (n in late)) for n in names]
+
+
 def pytest_generate_tests(metafunc):
     """Run a test that asks for a `page_name` on each page of the built book, and one that asks for
     `explorable_name` on each explorable.
 
-    All exercises have pages of one kind: `make test` opens two. And `page_for_axe` is one of each
-    kind there; `make gate` opens all.
+    In `make test` one page of each kind is opened at a desk, on a telephone and by axe; the other
+    chapters in turn at a desk or on a telephone; each second explorable. `make gate` opens all.
     """
+    turn = "telephone" in f"{metafunc.module.__name__} {metafunc.function.__name__}"
     for fixture in {"page_name", "page_for_axe"} & set(metafunc.fixturenames):
         pages = sorted(BUILT.rglob("*.html"))
         ours = [p for p in pages if "_static" not in p.parts]
         pages = [p for p in ours if not moved(p)]
         names = [p.relative_to(BUILT).as_posix() for p in pages] or ["index.html"]
-        late = {n for n in names if fixture == "page_for_axe" or n.startswith("hands-on/")}
-        late -= ONE_OF_EACH_KIND
-        metafunc.parametrize(
-            fixture, [pytest.param(n, marks=[pytest.mark.slow] * (n in late)) for n in names]
-        )
+        late = set()
+        if "look" in metafunc.fixturenames:
+            chapters = [n for n in names if n.startswith(("principles/", "applications/"))]
+            here = [] if fixture == "page_for_axe" else chapters[turn::2]
+            late = set(names) - set(here) - ONE_OF_EACH_KIND
+        metafunc.parametrize(fixture, _marked(names, late))
     if "page_of_each_kind" in metafunc.fixturenames:
         metafunc.parametrize("page_of_each_kind", sorted(ONE_OF_EACH_KIND))
     if "explorable_name" in metafunc.fixturenames:
-        metafunc.parametrize("explorable_name", explorables.names())
+        names = explorables.names()
+        late = set(names[turn::2]) if "mounted" in metafunc.fixturenames else set()
+        metafunc.parametrize("explorable_name", _marked(names, late))
 
 
 class Handler(SimpleHTTPRequestHandler):

@@ -3,6 +3,7 @@
 import pytest
 
 
+@pytest.mark.slow  # 2 s; its arithmetic is tested each time
 def test_contrast_and_brightness_leave_no_trace_but_gamma_does(mounted):
     strip = mounted("strip-the-style")
     mean, std = strip.number("mean"), strip.number("std")
@@ -26,6 +27,7 @@ def test_contrast_and_brightness_leave_no_trace_but_gamma_does(mounted):
     assert strip.box.locator("output").all_inner_texts() == ["1.00", "0.00", "1.00"]
 
 
+@pytest.mark.slow  # 2 s; its arithmetic is tested each time
 def test_sums_leave_the_output_and_steps_downhill_raise_the_contrast(mounted):
     point = mounted("two-degrees-of-freedom")
     hat, mean = point.text("hat"), point.number("mean")
@@ -56,7 +58,7 @@ def test_sums_leave_the_output_and_steps_downhill_raise_the_contrast(mounted):
     assert point.number("total") == 0
 
 
-@pytest.mark.parametrize("view", ["side", "top"])
+@pytest.mark.parametrize("view", ["side", pytest.param("top", marks=pytest.mark.slow)])
 def test_the_point_is_dragged(mounted, view):
     point = mounted("two-degrees-of-freedom")
     hat, mean = point.text("hat"), point.number("mean")
@@ -78,6 +80,7 @@ def test_the_point_is_dragged(mounted, view):
         assert point.text("hat") != hat
 
 
+@pytest.mark.slow  # 2 s; its arithmetic is tested each time
 def test_output_fades_below_the_threshold_and_eps_restores_it(mounted):
     cat = mounted("epsilon")
     assert cat.number("out") == pytest.approx(1, abs=1e-3)
@@ -136,6 +139,7 @@ def test_only_norm_in_every_layer_holds_the_deviation(mounted):
     assert "Normalising the input, weight gain 0.50" in net.spoken()
 
 
+@pytest.mark.slow  # 2 s; its arithmetic is tested each time
 def test_each_way_to_normalise_spares_something_else(mounted):
     ball = mounted("photometric-stereo")
     before, brightness = ball.pictures(), ball.text("mean")
@@ -154,6 +158,7 @@ def test_each_way_to_normalise_spares_something_else(mounted):
     assert "each picture (instance norm): normals wrong by" in ball.spoken()
 
 
+@pytest.mark.slow  # 2 s; its arithmetic is tested each time
 def test_a_mask_brings_the_neuron_and_the_norm_together(mounted):
     cell = mounted("contrast-response")
     gap = abs(cell.number("neuron-half") - cell.number("norm-half"))

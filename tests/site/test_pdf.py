@@ -31,6 +31,7 @@ def flat(outline, depth=0):
             yield depth, entry
 
 
+@pytest.mark.slow  # the file costs some 10 s
 def test_outline_and_contents_lead_to_each_chapter(book):
     found = list(flat(book.outline))
     titles = [(depth, entry.title) for depth, entry in found]
@@ -55,6 +56,7 @@ def test_outline_and_contents_lead_to_each_chapter(book):
             assert f"{entry.title} {sheet + 1}\n" in f"{contents}\n"
 
 
+@pytest.mark.slow
 def test_sheets_bear_their_number_and_the_name_of_their_chapter(book):
     starts = {e.title: book.get_destination_page_number(e) for _, e in flat(book.outline)}
     first, last = starts["3. Freedom lost, invariance gained"], starts["Notation"]
@@ -67,6 +69,7 @@ def test_sheets_bear_their_number_and_the_name_of_their_chapter(book):
     assert not [line for line in book.pages[0].extract_text().splitlines() if line.isdecimal()]
 
 
+@pytest.mark.slow
 def test_the_pdf_says_what_it_is_and_how_it_is_built(book):
     root = book.trailer["/Root"]
     assert root["/Lang"] == "en"
@@ -92,6 +95,7 @@ def test_the_pdf_says_what_it_is_and_how_it_is_built(book):
     assert not silent
 
 
+@pytest.mark.slow
 def test_links_stay_in_the_book_or_lead_to_the_web(book):
     links = [each.get_object() for page in book.pages for each in page.get("/Annots", ())]
     addresses = [link["/A"]["/URI"] for link in links if "/URI" in link.get("/A", {})]
@@ -102,6 +106,7 @@ def test_links_stay_in_the_book_or_lead_to_the_web(book):
     assert set(inside) <= set(book.named_destinations)
 
 
+@pytest.mark.slow
 def test_figures_stand_in_for_explorables(book):
     text = "\n".join(page.extract_text() for page in book.pages)
     assert "Show the code" not in text

@@ -42,7 +42,9 @@ def theme_file(package, name):
     return (folder / "theme" / package / "static" / "styles" / name).read_text("utf-8")
 
 
-@pytest.mark.parametrize("page_path", PAGES)
+@pytest.mark.parametrize(
+    "page_path", [pytest.param(p, marks=[pytest.mark.slow] * (p != PAGES[1])) for p in PAGES]
+)
 @pytest.mark.parametrize("package", ["pydata_sphinx_theme", "sphinx_book_theme"])
 def test_no_rule_of_style_is_missed(visit, package, page_path):
     page = visit(page_path)

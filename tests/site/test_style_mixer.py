@@ -93,6 +93,7 @@ def test_the_page_paints_as_the_library_does(mixer, site):
     assert not [url for url in requests if not url.startswith((f"{site}/", "data:", "blob:"))]
 
 
+@pytest.mark.slow  # some 10 s
 def test_readers_own_picture_is_painted_and_stays_here(mixer):
     box = load(mixer())
     before = read(box, "photograph")
@@ -133,6 +134,7 @@ def test_contrast_leaves_the_painting_alone_and_a_file_that_is_no_picture_is_ref
     painted(box, 3)  # the mixer goes on
 
 
+@pytest.mark.slow  # some 5 s
 def test_where_the_network_cannot_come_it_says_so(mixer):
     def block(page):
         page.route("**/*.wasm", lambda route: route.abort())
