@@ -56,6 +56,7 @@ ALWAYS = {
     "scoring-finds-the-reference-in-memory",
     "scoring-malicious-pickle",
     "scoring-forged-outputs",
+    "scoring-forged-prompt-and-reply",
     "harming-kills-everything",
     "harming-memory-bomb",
     "harming-network",
