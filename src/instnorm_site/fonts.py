@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from fontTools import subset
+from fontTools.ttLib.tables._g_l_y_f import USE_MY_METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
 WOFF = ROOT / "book" / "style" / "fonts"
@@ -60,7 +61,22 @@ def write(source, target, flavor, name, weight):
             record.string = named[record.nameID]
     if weight == "semibold":
         font["OS/2"].usWeightClass = 700  # what is asked for is bold, and there is no other
+    own_widths(font)
     subset.save_font(font, target, options)
+
+
+def own_widths(font):
+    """Give each letter that is made of others the width that is its own.
+
+    In the serif the sign for per cent says that it is as wide as the stroke in it, and a quotation
+    mark as one half of itself. Where letters are fitted to pixels (full hinting, as on some
+    desktops) that is believed, and the next letter stands in the sign.
+    """
+    glyphs, widths = font["glyf"], font["hmtx"]
+    for name in font.getGlyphOrder():
+        for part in getattr(glyphs[name], "components", ()):
+            if widths[part.glyphName][0] != widths[name][0]:
+                part.flags &= ~USE_MY_METRICS
 
 
 if __name__ == "__main__":
