@@ -83,15 +83,18 @@ def _or_says_what_to_install(source, root):
     It installs nothing by itself.
     """
     line = IMPORT.search(source)[0]
+    folder, file = re.fullmatch(r"(.*/)(.*)", wheel_address(root)).groups()
     rest = re.sub(r"\n{4,}", "\n\n\n", IMPORT.sub("", source, count=1).strip())
     return f"""\
 try:
     {line.strip()}
 except ModuleNotFoundError:
     raise ModuleNotFoundError(
-        "The checks are missing here. Run the next line in a cell of its own, and then this cell "
-        "again.\\n\\n"
-        '    %pip install "instnorm[exercises] @ {wheel_address(root)}"\\n'
+        "The checks are missing here. Run the next line in a cell of its "
+        "own, and then this cell again.\\n\\n"
+        '    %pip install "instnorm[exercises] @ '
+        '{folder}'
+        '{file}"\\n'
     ) from None
 
 {rest}"""

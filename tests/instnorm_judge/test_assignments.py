@@ -242,7 +242,8 @@ def test_ids_and_points_agree(text):
             assert cell.source.splitlines()[-1] == call
             answer_metadata, answer = cells[f"{name}-answer"]
             assert answer_metadata.solution
-            assert f"def {EXERCISES[name].signature}:" in answer.source
+            in_one_line = re.sub(r"(?<=\()\s+|\s+(?=\))", "", answer.source)
+            assert f"def {EXERCISES[name].signature}:" in in_one_line
             assert f"({name})=" in page, f"the page has no anchor for {name}"
             assert f"`{EXERCISES[name].signature}`" in page
 

@@ -1,12 +1,17 @@
-"""Code in the pages fits the column it is set in, and half a screen of a laptop."""
+"""Code in pages and notebooks fits the column it is set in, and half a screen of a laptop."""
 
 import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
-BOOK = Path(__file__).resolve().parents[2] / "book"
+from instnorm_site.solutions import solved
+
+ROOT = Path(__file__).resolve().parents[2]
+BOOK = ROOT / "book"
 PAGES = sorted(BOOK.rglob("*.md"))
+NOTEBOOKS = sorted(ROOT.glob("exercises/*/*.ipynb"))
 
 #: What one line of the column holds.
 WIDEST = 78
@@ -35,3 +40,12 @@ def test_a_long_line_is_found_and_an_option_is_none():
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(BOOK).as_posix())
 def test_no_line_of_code_is_too_wide(page):
     assert not too_wide(page.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_line_of_code_in_a_notebook_is_too_wide(path):
+    cells = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    solutions = solved(ROOT / "solutions" / path.stem / f"{path.stem}.md")
+    shown = [*(cell.source for cell in cells), *solutions.values()]
+    assert len(shown) > len(solutions) > 2
+    assert not [line for code in shown for line in code.splitlines() if len(line) > WIDEST]
