@@ -27,7 +27,15 @@ export async function mount(box, within = (change) => change()) {
   const { page } = box.dataset;
   await style();
   const made = await questionsOf(page);
-  within(() => box.replaceChildren(...made.map((each, k) => asked(each, page, k))));
+  within(() => {
+    box.replaceChildren(...made.map((each, k) => asked(each, page, k)));
+    grown(box);
+  });
+}
+
+// Says that something has come into the page, so that what is too wide in it is marked (reading.js).
+function grown(box) {
+  box.dispatchEvent(new Event("grown", { bubbles: true }));
 }
 
 // The style sheet of the questions, which has come when this has.
@@ -88,10 +96,11 @@ export function asked(question, page, k, done = () => {}) {
 
 // Numbers below each other, so that they can be compared.
 function numbers(rows) {
-  const table = element("table", { class: "question-table" });
+  const table = element("table", { class: "question-table", role: "table" });
   for (const [title, text] of rows) {
-    const line = element("tr", {}, element("th", { scope: "row", text: title }));
-    line.append(...text.split(" ").map((number) => element("td", { text: number })));
+    // The roles are there for the telephone, where the style lays rows out as columns.
+    const line = element("tr", { role: "row" }, element("th", { scope: "row", role: "rowheader", text: title }));
+    line.append(...text.split(" ").map((number) => element("td", { role: "cell", text: number })));
     table.append(line);
   }
   return table;
@@ -157,6 +166,7 @@ export async function due(box) {
       element("p", { text: "You missed these some time ago." }),
       ...again.map(({ id, page }, k) => asked(known.get(id), page, k)),
     );
+    grown(box);
   }
   if (later) box.append(element("p", { text: `${later} more will come back on another day.` }));
 }

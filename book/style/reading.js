@@ -6,7 +6,8 @@
 
   // --- what is wider than its place ---------------------------------------------------------------
 
-  const WIDE = "div.highlight pre, div.math > span:not(.eqno), div.results, .pst-scrollable-table-container";
+  const WIDE =
+    "div.highlight pre, div.math > span:not(.eqno), div.results, .pst-scrollable-table-container, .question pre";
 
   function mark(box) {
     const over = box.scrollWidth - box.clientWidth;
@@ -35,7 +36,9 @@
     },
     { rootMargin: "400px" },
   );
-  for (const box of article?.querySelectorAll(WIDE) ?? []) near.observe(box);
+  const watch = (part) => part?.querySelectorAll(WIDE).forEach((box) => near.observe(box));
+  watch(article);
+  document.addEventListener("grown", ({ target }) => watch(target));
 
   // --- one picture over another -------------------------------------------------------------------
 

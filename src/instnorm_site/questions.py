@@ -12,6 +12,7 @@ what a mistake makes of them is seen.
 import base64
 import functools
 import io
+import textwrap
 import zlib
 
 import numpy as np
@@ -22,6 +23,7 @@ from instnorm_lab import photos
 
 CHOICES = 4
 NUMBERS = 6  # of an output, that are shown
+WIDTH = 43  # characters in a line of code, of which a telephone shows no more
 LARGEST = 24  # numbers of an argument that a reader can take in
 APART = 0.1  # of the largest number, by which some number of any two choices differs
 MAPS = {"x", "z", "content", "style"}  # arguments that may be photographs
@@ -306,7 +308,8 @@ def _in_pictures(exercise, case, part, right, mistakes, rng):
 
 def _call(exercise, case):
     outcome = f"{', '.join(exercise.returns)} = " if len(exercise.returns) > 1 else ""
-    return f"{outcome}{exercise.function_name}({', '.join(case)})"
+    call = f"{outcome}{exercise.function_name}({', '.join(case)})"
+    return textwrap.fill(call, WIDTH, subsequent_indent="    ", break_long_words=False)
 
 
 # --- in numbers ----------------------------------------------------------------------------------
@@ -345,7 +348,7 @@ def _assembled(exercise, kind, case, part, right, mistakes, rng):
 def _assignment(name, value):
     if not isinstance(value, np.ndarray):
         return f"{name} = {value!r}"
-    with np.printoptions(precision=4, suppress=True, linewidth=60):
+    with np.printoptions(precision=4, suppress=True, linewidth=WIDTH):
         text = np.array2string(np.asarray(value), separator=", ", prefix=f"{name} = ")
     lines = (line for line in text.splitlines() if line.strip())  # a telephone is not high
     return f"{name} = " + "\n".join(lines)

@@ -19,7 +19,7 @@ CUT_OFF = """() => {
 
 # Results of which a part is out of sight.
 HIDDEN_RESULTS = """() => [...document.querySelectorAll(
-    ".cell_output > .output pre, .cell_output > pre, .results")]
+    ".cell_output > .output pre, .cell_output > pre, .results, .question-table")]
   .filter((e) => e.scrollWidth > e.clientWidth + 1)
   .map((e) => e.innerText.slice(0, 120))"""
 
@@ -36,7 +36,7 @@ BROKEN_RESULTS = """() => {
     range.selectNodeContents(cell);
     return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size > 1;
   };
-  const numbers = [...document.querySelectorAll(".results :is(th, td)")]
+  const numbers = [...document.querySelectorAll(":is(.results, .question-table) :is(th, td)")]
     .filter((e) => /^[-+−]?\\d[\\d.,e+−-]*$/.test(e.textContent) && broken(e));
   return [...document.querySelectorAll(".cell_output pre")].filter((e) => inner(e) > lines(e))
     .concat(numbers).map((e) => e.textContent.slice(0, 120));
@@ -44,7 +44,8 @@ BROKEN_RESULTS = """() => {
 
 # Parts that scroll sideways, and do not say so or do not take the keyboard.
 UNMARKED = """() => [...document.querySelectorAll(
-    "div.highlight pre, div.math > span:not(.eqno), .pst-scrollable-table-container")]
+    "div.highlight pre, .question pre, div.math > span:not(.eqno)," +
+    ".pst-scrollable-table-container")]
   .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
   .filter((e) => !e.dataset.more || e.tabIndex !== 0)
   .map((e) => e.innerText.slice(0, 80))"""
@@ -56,6 +57,29 @@ LABELS = """() => [...document.querySelectorAll(".bd-article svg text")]
     const { a, b } = e.getScreenCTM();
     return [e.textContent.trim(), parseFloat(getComputedStyle(e).fontSize) * Math.hypot(a, b)];
   })"""
+
+# Code of questions that does not fit.
+HIDDEN_CODE = """() => [...document.querySelectorAll(".question pre")]
+  .filter((e) => e.scrollWidth > e.clientWidth + 1)
+  .map((e) => e.innerText.slice(0, 120))"""
+
+# Signs of the book's fonts whose ink reaches into the next letter, where letters are fitted to
+# pixels. (A seventh of the size is what a slanted letter may hang over.)
+OVERLAPPING = """async () => {
+  const pen = document.createElement("canvas").getContext("2d");
+  const found = [];
+  for (const font of ["22px Book Serif", "italic 22px Book Serif", "bold 22px Book Serif",
+                      "16px Book Sans", "bold 16px Book Sans"]) {
+    await document.fonts.load(font);
+    pen.font = font;
+    for (const sign of "%‰“”‘’„«»…¼½¾0123456789:;!?()[]&@§©→×÷±≤≥ABMWXabgmwxßΑΩαω") {
+      const { width, actualBoundingBoxRight } = pen.measureText(sign);
+      const over = actualBoundingBoxRight - width;
+      if (over > parseFloat(font.match(/\\d+/)) / 7) found.push([font, sign]);
+    }
+  }
+  return found;
+}"""
 
 # How high each explorable is: its drawing and its controls should be seen at once.
 EXPLORABLES = """() => [...document.querySelectorAll(".explorable")].map((e) =>
@@ -72,6 +96,7 @@ def ask(page):
         "unmarked": page.evaluate(UNMARKED),
         "labels": page.evaluate(LABELS),
         "explorables": page.evaluate(EXPLORABLES),
+        "hidden code": page.evaluate(HIDDEN_CODE),
     }
     for width in (390, 320):
         page.set_viewport_size({"width": width, "height": 800})
@@ -98,6 +123,14 @@ def test_page_does_not_scroll_sideways(shown, width):
 
 def test_no_result_is_out_of_sight(shown):
     assert not shown["hidden results"]
+
+
+def test_code_of_a_question_fits(shown):
+    assert not shown["hidden code"]
+
+
+def test_no_letter_reaches_into_the_next(visit):
+    assert not visit("index.html").evaluate(OVERLAPPING)
 
 
 def test_no_line_of_a_result_is_broken(shown):

@@ -31,6 +31,22 @@ def test_page_has_three_to_six_of_both_kinds(page):
     assert {each["exercise"] for each in made} <= set(PAGES[page])
 
 
+@pytest.mark.parametrize("page", MADE)
+def test_code_is_as_wide_as_a_telephone_at_most(page):
+    lines = [line for made in MADE[page] for code in made["given"] for line in code.splitlines()]
+    assert lines
+    assert not [line for line in lines if len(line) > questions.WIDTH]
+
+
+def test_a_long_call_goes_on_in_a_second_line():
+    exercise = EXERCISES["batch-norm"]
+    case = dict.fromkeys(("x", "running_mean", "running_var", "training", "momentum"))
+    first, *others = questions._call(exercise, case).splitlines()
+    assert first.startswith("y, ")
+    assert others
+    assert all(line.startswith("    ") for line in others)
+
+
 def test_every_chapter_and_every_hands_on_page_is_there():
     chapters = [
         p for part in ("principles", "applications") for p in (ROOT / "book" / part).glob("*.md")

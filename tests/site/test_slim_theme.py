@@ -93,11 +93,20 @@ def test_code_that_is_unfolded_can_be_scrolled_by_keyboard(visit):
     assert page.locator("details pre[tabindex='0']").count() > 0
 
 
+#: Two folds of one name with nothing between them.
+TWICE = re.compile(
+    r'<summary>(What the code below needs)</summary>(?:(?!<details|<p>|<h\d|class="output).)*'
+    r"<details[^>]*>\s*<summary>\1</summary>",
+    re.DOTALL,
+)
+
+
 def test_folds_are_named_for_what_they_hide(built):
     named = 0
     for path in built.rglob("*.html"):
         text = path.read_text("utf-8")
         assert "Toggle hidden content" not in text, path
         assert "Show the code" not in text, path
+        assert not TWICE.search(text), path
         named += text.count("<summary>How the figure is drawn</summary>")
     assert named > 0
