@@ -164,7 +164,7 @@ def bind(site, toc, out):
     pages = gathered.named(site, toc)
     with gathered.chromium() as page:
         made = gathered.chapters(page, pages, OF_A_BOOK, colours=style.LIGHT)
-        title, about = made[0][0].title, made[0][1]
+        title, about = gathered.title([chapter for chapter, _ in made]), made[0][1]
         page.set_viewport_size({"width": 1200, "height": 1800})
         page.goto(made[0][0].path.as_uri())
         page.evaluate(gathered.COMPOSE, [title, gathered.cover(title, about)])
@@ -231,7 +231,11 @@ def _package(title, about, chapters, files):
         items.append(f'<item id="{id_}" href="{name}" media-type="{kind}"{properties}/>')
     order = ["cover", "nav", *(chapter.key for chapter in chapters)]
     return PACKAGE.format(
-        identifier=uuid.uuid5(uuid.NAMESPACE_URL, chapters[0].published or title),
+        # Two editions are two books for a reader's shelf.
+        identifier=uuid.uuid5(
+            uuid.NAMESPACE_URL,
+            (chapters[0].published or title) + "#with-solutions" * (title != chapters[0].title),
+        ),
         title=escape(title),
         about=escape(about or title),
         now=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",

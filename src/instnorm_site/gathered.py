@@ -28,6 +28,7 @@ NOT_TEXT = """script, style, template, button, .headerlink, .copybtn, .try-it, .
 
 TAKE = """([leave, touch]) => {
   const page = document.querySelector("link[rel=canonical]")?.href ?? "";
+  const solved = document.querySelector("details.solution") !== null;
   const article = document.querySelector("article.bd-article").cloneNode(true);
   for (const box of article.querySelectorAll(".explorable")) {
     const told = document.createElement("p");
@@ -45,7 +46,7 @@ TAKE = """([leave, touch]) => {
     .filter((node) => !node.className).map((node) => node.textContent).join("").trim();
   const number = article.querySelector("h1 > .section-number")?.textContent.trim() ?? "";
   window.gathered = article;
-  return [title, number, page];
+  return [title, number, page, solved];
 }"""
 TOUCH = "On its page in the web book this can be moved."
 
@@ -70,6 +71,7 @@ class Chapter(NamedTuple):
     title: str
     number: str  # "2.", or "" where chapters have none
     published: str  # its address on the web
+    solved: bool  # whether it has solutions
 
     @property
     def label(self):
@@ -132,11 +134,17 @@ def chapters(page, pages, each, **more):
     found = []
     for part, _, path in pages:
         page.goto(path.as_uri())
-        title, number, published = page.evaluate(TAKE, [NOT_TEXT, TOUCH])
+        title, number, published, solved = page.evaluate(TAKE, [NOT_TEXT, TOUCH])
         key = keys[path.as_uri()]
         made = page.evaluate(each, {"key": key, "keys": keys, **more})
-        found.append((Chapter(key, part, path, title, number, published), made))
+        found.append((Chapter(key, part, path, title, number, published, solved), made))
     return found
+
+
+def title(chapters):
+    """The title of the book that these chapters are: the edition with solutions says what it is."""
+    solved = any(chapter.solved for chapter in chapters)
+    return chapters[0].title + (", with solutions" if solved else "")
 
 
 def _pages(toc):

@@ -79,12 +79,13 @@ def bind(site, toc, out):
             f'<div style="page: chapter{k}">{each["html"]}</div>'
             for k, (_, each) in enumerate(made)
         )
-        cover = gathered.cover(chapters[0].title, made[0][1])
+        title = gathered.title(chapters)
+        cover = gathered.cover(title, made[0][1])
         starts = [0] * len(chapters)
         for _ in range(2):  # where chapters start is known when they have been printed
             html = f"{cover}{_contents(chapters, starts)}{bodies}"
             html = f'<div class="bd-content"><div class="bd-article-container">{html}</div></div>'
-            page.evaluate(gathered.COMPOSE, [chapters[0].title, html])
+            page.evaluate(gathered.COMPOSE, [title, html])
             page.evaluate("document.fonts.ready")
             printed = page.pdf(prefer_css_page_size=True, tagged=True, outline=True)
             reader = PdfReader(io.BytesIO(printed))
@@ -146,7 +147,7 @@ def _write(reader, chapters, headings, out):
         for section in below:
             # Chromium says twice what begins a new sheet.
             entry(re.sub(r"^(.+)\1$", r"\1", section.title), section, on_top)
-    writer.add_metadata({"/Title": chapters[0].title, "/Author": "The contributors"})
+    writer.add_metadata({"/Title": gathered.title(chapters), "/Author": "The contributors"})
     shown = DictionaryObject({NameObject("/DisplayDocTitle"): BooleanObject(True)})
     writer.root_object[NameObject("/ViewerPreferences")] = shown
     writer.page_mode = "/UseOutlines"

@@ -3,16 +3,20 @@
 That the public book holds none is proved on all its files: see test_leaks.
 """
 
+import re
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
+from zipfile import ZipFile
 
 import pytest
 from docutils import nodes
 from docutils.utils import new_document
+from pypdf import PdfReader
 
 from instnorm_checks import EXERCISES
-from instnorm_site import solutions
+from instnorm_site import epub, gathered, pdf, solutions
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = sorted(path.parent.name for path in ROOT.glob("solutions/*/*.md"))
@@ -92,3 +96,80 @@ def test_the_public_book_says_nothing_of_the_other_edition(built):
         text = each.read_text()
         assert 'class="solution"' not in text, each
         assert "edition with solutions" not in text or "for-instructors" in each.name, each
+
+
+TOC = """
+format: jb-book
+root: index
+parts:
+  - caption: Hands on
+    chapters:
+      - file: hands-on/the-algorithm
+"""
+
+
+@pytest.fixture
+def both(built, tmp_path):
+    """Two pages as they are, and with a solution in the second: `plain` and `solved`."""
+    if not any(map(shutil.which, gathered.BROWSERS)):
+        pytest.skip(f"NO BROWSER, so nothing is bound: none of {', '.join(gathered.BROWSERS)}")
+    (tmp_path / "toc.yml").write_text(TOC)
+    solution = "".join(each.astext() for each in solutions._folded("answer", "y = 'in full'"))
+    assert "<details" in solution
+    solution = solution.replace("y = ", "<pre>y = ", 1).replace("full'", "full'</pre>", 1)
+    for name in ("plain", "solved"):
+        folder = tmp_path / name
+        (folder / "hands-on").mkdir(parents=True)
+        (folder / "_static").symlink_to(built / "_static")
+        shutil.copy(built / "index.html", folder)
+        page = (built / "hands-on" / "the-algorithm.html").read_text()
+        if name == "solved":
+            page = page.replace("</article>", f"{solution}</article>", 1)
+            assert solution in page
+        (folder / "hands-on" / "the-algorithm.html").write_text(page)
+    return tmp_path
+
+
+@pytest.mark.slow  # two files, of a few seconds each
+def test_on_paper_solutions_are_unfolded_and_the_cover_speaks_of_them(both):
+    for name in ("plain", "solved"):
+        pdf.bind(both / name, both / "toc.yml", both / f"{name}.pdf")
+    plain, solved = (PdfReader(both / f"{name}.pdf") for name in ("plain", "solved"))
+    assert plain.metadata.title == "Instance Normalization"
+    assert solved.metadata.title == "Instance Normalization, with solutions"
+    assert "with solutions" in " ".join(solved.pages[0].extract_text().split())
+    assert "solution" not in plain.pages[0].extract_text()
+    assert "y = 'in full'" in "".join(page.extract_text() for page in solved.pages)
+
+
+@pytest.mark.slow
+def test_the_epub_with_solutions_is_a_book_of_its_own(both):
+    found = {}
+    for name in ("plain", "solved"):
+        epub.bind(both / name, both / "toc.yml", both / f"{name}.epub")
+        with ZipFile(both / f"{name}.epub") as book:
+            package = book.read("book/package.opf").decode()
+            page = book.read("book/hands-on--the-algorithm.xhtml").decode()
+        title, identifier = (
+            re.search(f"<dc:{what}[^>]*>(.*?)</dc:{what}>", package)[1]
+            for what in ("title", "identifier")
+        )
+        found[name] = title, identifier, "y = 'in full'" in page
+    assert found["plain"][0::2] == ("Instance Normalization", False)
+    assert found["solved"][0::2] == ("Instance Normalization, with solutions", True)
+    assert found["plain"][1] != found["solved"][1]
+
+
+def test_the_files_of_the_edition_have_names_of_their_own():
+    def written(*arguments):
+        make = ["make", "--dry-run", "pdf", "epub", *arguments]
+        said = subprocess.run(make, cwd=ROOT, text=True, capture_output=True, check=True).stdout
+        return re.findall(r"-m instnorm_site\.(?:pdf|epub) (\S+) (\S+)", said)
+
+    public = "_build/instance-normalization"
+    assert written("SOLUTIONS=") == [("_build/html", f"{public}.{k}") for k in ("pdf", "epub")]
+    own = "_build/with-solutions"
+    assert written("SOLUTIONS=1") == [
+        (f"{own}/_build/html", f"{own}/instance-normalization-with-solutions.{k}")
+        for k in ("pdf", "epub")
+    ]
