@@ -125,6 +125,8 @@ IN_BROWSER = (
     "src/instnorm_site/runtime.py",
     "src/instnorm_site/pyodide-lock.json",
     "src/instnorm_site/wheel.py",
+    "src/instnorm_site/bytecode.py",
+    "src/instnorm_site/bytecode.mjs",
     "book/exercise/python.js",
     "book/exercise/worker.js",
 )

@@ -18,6 +18,8 @@ const words = (name) => name.replaceAll("-", " ");
 
 export async function mount(box) {
   const { id, assignment: name, version } = box.dataset;
+  const started = python.start(); // while the editor comes
+  started.catch(() => {}); // told below
   const [{ editor }, { exercises, order }] = await Promise.all([
     import(new URL("codemirror.js", base)),
     assignment(name),
@@ -237,7 +239,7 @@ export async function mount(box) {
   stop.disabled = true;
   tell("");
   cells.focus();
-  python.start().catch((error) => tell(error.message ?? SAYS.network));
+  started.catch((error) => tell(error.message ?? SAYS.network));
 }
 
 // --- reports --------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 from html import escape
 from pathlib import Path
@@ -24,7 +25,7 @@ from sphinx.util import logging
 
 from instnorm_checks import EXERCISES
 
-from . import runtime, wheel
+from . import bytecode, runtime, wheel
 from .in_page import here
 
 log = logging.getLogger(__name__)
@@ -178,6 +179,24 @@ def _bring_python(app):
         if os.environ.get("CI"):
             raise ExtensionError(f"Python for the browser could not be had: {error}") from error
         app.python_missing = str(error)
+        return
+    library = app.python_files / bytecode.LIBRARY
+    numpy = app.python_files / runtime.packages()["numpy"]["file_name"]
+    made = _compiled(app, [library, numpy], cache.with_name(f"{cache.name}-compiled"))
+    app.python_served = {name: app.python_files / name for name in runtime.files()}
+    app.python_served |= {path.name: path for path in made}
+
+
+def _compiled(app, archives, folder):
+    """Archives with bytecode in place of sources; as they are where that fails: slower to start."""
+    try:
+        return bytecode.compile_(app.python_files, archives, folder)
+    except bytecode.Failed as error:
+        if os.environ.get("CI"):
+            raise ExtensionError(f"Python for the browser was not compiled: {error}") from error
+        names = ", ".join(path.name for path in archives)
+        log.info(f"SLOWER TO START IN A BROWSER: {names} could not be compiled. {error}")
+        return archives
 
 
 def _place(app, doctree):
@@ -275,7 +294,7 @@ def _ways(app, name, notebook):
 
 def _megabytes(app):
     names = runtime.needed("numpy")
-    return round(sum((app.python_files / name).stat().st_size for name in names) / 1e6)
+    return round(sum(app.python_served[name].stat().st_size for name in names) / 1e6)
 
 
 def _link(text, address):
@@ -351,9 +370,17 @@ def _serve(app, error):
         log.info("PYTHON FOR THE BROWSER COULD NOT BE HAD, so no exercise can be done on its page.")
         log.info(app.python_missing)
         return
-    address = f"python/{runtime.address()}"
-    runtime.install(app.python_files, static / address)
-    wheels = [static / ours.name, *(wheel.pack(name, static) for name in PACKED)]
+    address = f"python/{runtime.address(app.python_served)}"
+    for old in {*static.glob("python/*")} - {static / address}:
+        shutil.rmtree(old)
+    runtime.install(app.python_served, static / address)
+    packed = Path(app.outdir).parent / ".wheel" / "packed"
+    packed.mkdir(parents=True, exist_ok=True)
+    sources = [ours, *(wheel.pack(name, packed) for name in PACKED)]
+    wheels = []
+    for each in _compiled(app, sources, packed.with_name("compiled")):
+        wheels.append(static / wheel.with_hash(each))
+        wheels[-1].write_bytes(each.read_bytes())
     sizes = {name: (static / address / name).stat().st_size for name in runtime.files()}
     sizes |= {each.name: each.stat().st_size for each in wheels}
     _write(

@@ -71,10 +71,10 @@ def needed(*names):
     return [*CORE, *(each["file_name"] for name, each in known.items() if name in wanted)]
 
 
-def address():
-    """A name for this set of files: the folder on the site, which a browser may keep for ever."""
-    text = json.dumps(files(), sort_keys=True) + LOCK.read_text("utf-8")
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def address(served):
+    """A name for these files, {name: Path}: their folder on the site, kept by browsers for ever."""
+    text = json.dumps({name: _sha256(path) for name, path in served.items()}, sort_keys=True)
+    return hashlib.sha256((text + LOCK.read_text("utf-8")).encode()).hexdigest()[:12]
 
 
 # --- having the files ---------------------------------------------------------------------------
@@ -117,6 +117,10 @@ def fetch(folder):
 
 class _Unavailable(Exception):
     pass
+
+
+def _sha256(path):
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _is_here(folder, name):
@@ -211,16 +215,22 @@ def _run(*command, cwd):
 # --- serving them -------------------------------------------------------------------------------
 
 
-def install(cache, folder):
-    """Put the files of `cache` into `folder` of the site, with the lock and the licences."""
+def install(served, folder):
+    """Put files, {name: Path}, into `folder` of the site, with the lock and the licences.
+
+    The lock tells Pyodide in the browser the SHA-256 of each package, which it verifies.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for name in files():
+    for name, path in served.items():
         if not (folder / name).is_file():
             try:
-                os.link(cache / name, folder / name)
+                os.link(path, folder / name)
             except OSError:  # another file system
-                shutil.copyfile(cache / name, folder / name)
-    shutil.copyfile(LOCK, folder / "pyodide-lock.json")
+                shutil.copyfile(path, folder / name)
+    lock = json.loads(LOCK.read_text("utf-8"))
+    for package in lock["packages"].values():
+        package["sha256"] = _sha256(folder / package["file_name"])
+    (folder / LOCK.name).write_text(json.dumps(lock), "utf-8")
     (folder / "LICENCES.txt").write_text(licences(folder), "utf-8")
 
 
@@ -232,7 +242,8 @@ def licences(folder):
         "project; its sources are in the project's repository pyodide/pyodide.\n"
         "Mozilla Public License 2.0, whose text is at the end.\n",
         "python_stdlib.zip, and the interpreter within pyodide.asm.wasm: CPython, under the "
-        "Python Software Foundation License.\n\n" + (own / "python.txt").read_text("utf-8"),
+        "Python Software Foundation License. Its modules, and NumPy's, are compiled to bytecode "
+        "here; nothing else is changed.\n\n" + (own / "python.txt").read_text("utf-8"),
     ]
     for name, package in packages().items():
         with ZipFile(folder / package["file_name"]) as wheel:

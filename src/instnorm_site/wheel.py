@@ -95,6 +95,13 @@ def with_plain_name(wheel, folder):
     return path
 
 
+def with_hash(wheel):
+    """The name of a wheel with a hash of its bytes, ``instnorm-0.1.0+1a2b3c4d.5e6f7a8b-...``."""
+    name, version, tags = wheel.name.split("-", 2)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()[:8]
+    return f"{name}-{version}{'.' if '+' in version else '+'}{digest}-{tags}"
+
+
 def pack(package, folder):
     """Pack an installed package of pure Python back into a wheel; return its Path.
 

@@ -9,13 +9,14 @@ import sys
 import tarfile
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from zipfile import ZipFile
 
 import pytest
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from instnorm_site import runtime, wheel
+from instnorm_site import bytecode, exercises, runtime, wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {"pyodide.mjs": b"export const version", "numpy.whl": b"PK numbers", "six.whl": b"PK six"}
@@ -223,10 +224,18 @@ def test_site_serves_the_listed_bytes_with_their_licences(built):
     served = json.loads((built / "_static" / "python.json").read_text())
     assert served["base"], "the book was built without Python for the browser"
     folder = built / "_static" / served["base"]
+    lock = json.loads((folder / "pyodide-lock.json").read_text())
+    digests = runtime.CORE | {e["file_name"]: e["sha256"] for e in lock["packages"].values()}
+    ours = set()  # what is not as it was handed over
     for name, digest in runtime.files().items():
         content = (folder / name).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == digest
+        found = hashlib.sha256(content).hexdigest()
         assert served["sizes"][name] == len(content)
+        if found != digest:
+            ours.add(name)
+        if name not in runtime.CORE:
+            assert found == digests[name], "Pyodide in the browser would refuse it"
+    assert ours == {bytecode.LIBRARY, runtime.packages()["numpy"]["file_name"]}
     licences = (folder / "LICENCES.txt").read_text()
     for word in ("Mozilla Public License", "PYTHON SOFTWARE FOUNDATION", "NumPy Developers"):
         assert word in licences, word
@@ -234,12 +243,10 @@ def test_site_serves_the_listed_bytes_with_their_licences(built):
 
 @pytest.mark.book
 def test_wheel_of_the_site_holds_these_sources_and_names_them(built):
-    path = (
-        built / "_static" / json.loads((built / "_static" / "python.json").read_text())["wheels"][0]
-    )
+    path = built / "_static" / wheel.name(ROOT)
     assert re.fullmatch(r"instnorm-[\d.]+\+[0-9a-f]{8}-py3-none-any\.whl", path.name)
-    # The other has a plain version, for pip.
-    assert len(list((built / "_static").glob("instnorm-*.whl"))) == 2
+    # The others have a plain version, for pip, and bytecode, for the browser.
+    assert len(list((built / "_static").glob("instnorm-*.whl"))) == 3
     sources = [path for kind in ("py", "cu") for path in (ROOT / "src").rglob(f"*.{kind}")]
     with ZipFile(path) as packed:
         assert {each.relative_to(ROOT / "src").as_posix() for each in sources} == {
@@ -259,6 +266,92 @@ def test_version_of_the_wheel_changes_with_the_sources(tmp_path):
     assert wheel.version(tmp_path) == first
     (tmp_path / "src" / "a.py").write_text("a = 2\n")
     assert wheel.version(tmp_path) != first
+
+
+@pytest.mark.book
+def test_browser_gets_each_module_once_and_as_bytecode_of_its_own_python(built):
+    served = json.loads((built / "_static" / "python.json").read_text())
+    ours, packed = (built / "_static" / name for name in served["wheels"])
+    for path in (ours, packed):
+        assert hashlib.sha256(path.read_bytes()).hexdigest()[:8] in path.name
+    with ZipFile(ours) as archive:
+        modules = {name[:-4] for name in archive.namelist() if name.endswith(".pyc")}
+    sources = {
+        path.relative_to(ROOT / "src").with_suffix("").as_posix()
+        for package in ("instnorm", "instnorm_checks", "instnorm_lab")
+        for path in (ROOT / "src" / package).rglob("*.py")
+    }
+    assert modules == sources | {"instnorm_site/__init__", "instnorm_site/in_page"}
+    folder = built / "_static" / served["base"]
+    library, numpy = (folder / name for name in (bytecode.LIBRARY, served["needs"]["numpy"][0]))
+    for path in (ours, packed, library, numpy):
+        with ZipFile(path) as archive:
+            names = archive.namelist()
+            assert len(set(names)) == len(names)
+            assert not {f"{name}c" for name in names} & set(names), "a module and its source"
+            compiled = [name for name in names if name.endswith(".pyc")]
+            assert len(compiled) >= 10
+            # Of CPython 3.12, and never to be checked against a source.
+            heads = {archive.read(name)[:8] for name in compiled}
+        assert heads == {b"\xcb\r\r\n\1\0\0\0"}, path.name
+
+
+def test_what_was_compiled_is_taken_again_only_for_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "CORE", {"pyodide.mjs": ""})
+    (tmp_path / "pyodide.mjs").write_text("engine")
+    archive, folder, ran = tmp_path / "a-1-py3.whl", tmp_path / "made", []
+    archive.write_text("one")
+
+    def run(engine, archives, work):
+        ran.append([path.read_text() for path in archives])
+        (work / "out").mkdir()
+        for path in archives:
+            (work / "out" / path.name).write_text(f"made of {path.read_text()}")
+
+    monkeypatch.setattr(bytecode, "_run", run)
+
+    def made():
+        (path,) = bytecode.compile_(tmp_path, [archive], folder)
+        return path.read_text()
+
+    assert [made(), made()] == ["made of one"] * 2
+    (folder / "a-0-py3.whl").write_text("of an older build")
+    archive.write_text("two")
+    assert made() == "made of two"
+    assert sorted(path.name for path in folder.iterdir()) == [archive.name, f"{archive.name}.json"]
+    (folder / archive.name).write_text("half of it")
+    assert made() == "made of two"
+    assert ran == [["one"], ["two"], ["two"]]
+    (tmp_path / "pyodide.mjs").write_text("another engine")
+    made()
+    assert len(ran) == 4
+
+
+def test_where_nothing_can_be_compiled_the_error_says_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime, "CORE", {"pyodide.mjs": ""})
+    script = "export const loadPyodide = () => { throw 'not this one'; };"
+    (tmp_path / "pyodide.mjs").write_text(script)
+    archive = tmp_path / "a-1-py3.whl"
+    archive.write_text("one")
+    with pytest.raises(bytecode.Failed, match=r"Node: .*not this one"):
+        bytecode.compile_(tmp_path, [archive], tmp_path / "made")
+    assert [*(tmp_path / "made").iterdir()] == []
+
+
+@pytest.mark.parametrize("ci", ["", "1"])
+def test_sources_are_served_where_they_can_not_be_compiled(tmp_path, monkeypatch, ci):
+    def fails(*_):
+        raise bytecode.Failed("Node is not there")
+
+    monkeypatch.setattr(bytecode, "compile_", fails)
+    monkeypatch.setenv("CI", ci)
+    app = SimpleNamespace(python_files=tmp_path)
+    archives = [tmp_path / "a-1-py3.whl"]
+    if ci:  # nobody would notice
+        with pytest.raises(ExtensionError, match="was not compiled: Node is not there"):
+            exercises._compiled(app, archives, tmp_path)
+    else:
+        assert exercises._compiled(app, archives, tmp_path) == archives
 
 
 @pytest.mark.book
