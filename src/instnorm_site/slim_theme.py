@@ -49,18 +49,27 @@ FOLD = re.compile(
     re.DOTALL,
 )
 
-# In what the search says of a page, code and LaTeX are no help; and a letter is found by its name,
-# as which formulas hold it.
+# In what the search says of a page, code and LaTeX are no help, nor is what stands above its title;
+# and a letter is found by its name, as which formulas hold it.
 GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ϵ": "epsilon",
     "η": "eta", "θ": "theta", "λ": "lambda", "μ": "mu", "π": "pi", "ρ": "rho", "σ": "sigma",
     "τ": "tau", "φ": "phi", "ω": "omega",
 }  # fmt: skip
+LETTERS = {name: [each for each in GREEK if GREEK[each] == name] for name in GREEK.values()}
 SEARCH = (
     ('[".headerlink", "script", "style"]',
-     '[".headerlink", "script", "style", ".katex-mathml", "div.highlight", "svg", "footer"]'),
+     '[".headerlink", "script", "style", ".katex-mathml", "div.highlight", "svg", "footer", '
+     '".margin-note", "summary"]'),
     ('querySelector(`[role="main"] ${anchor}`)', "querySelector(`main ${anchor}`)"),
-    ("querySelector('[role=\"main\"]')", 'querySelector("main")'),
+    ("querySelector('[role=\"main\"]')", 'querySelector("article")'),
+    ("Search.htmlToText(htmlText, anchor);",
+     'Search.htmlToText(htmlText, anchor).replace(/\\s+/g, " ").trim();'),
+    ("[...keywords]\n      .map((k) =>",
+     "[...keywords]\n      "
+     f".flatMap((k) => [...({json.dumps(LETTERS, ensure_ascii=False)}[k] ?? []), k])"
+     "\n      .map((k) =>"),
+    ("Math.max(actualStartPosition - 120, 0)", "Math.max((actualStartPosition ?? 0) - 120, 0)"),
     ("var splitQuery = (query) => query\n",
      f"const GREEK = {json.dumps(GREEK, ensure_ascii=False)};\n  var splitQuery = (query) => query"
      f"\n      .replace(/[{''.join(GREEK)}]/g, (letter) => GREEK[letter])\n"),

@@ -154,6 +154,11 @@ def test_fonts_are_light_and_have_their_licences(built):
 def test_search_shows_words_and_finds_letters(visit, query):
     page = visit(f"search.html?q={query}")
     page.locator("#search-results li p.context").first.wait_for()
+    page.wait_for_load_state("networkidle")
     shown = page.locator("#search-results").inner_text()
+    contexts = page.locator("#search-results li p.context").all_inner_texts()
+    assert len(contexts) > 10
+    assert not [each for each in contexts if len(each) < 40]  # words, and not dots alone
+    assert [each for each in contexts if "γ" in each]
     assert "\\" not in shown  # no LaTeX
     assert "import " not in shown
