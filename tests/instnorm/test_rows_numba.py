@@ -145,24 +145,6 @@ def test_ctrl_c_stops_the_work_and_the_next_call_works():
     assert (process.returncode, out) == (0, "stopped\n")
 
 
-@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
-def test_an_error_in_a_helper_reaches_the_caller(error, monkeypatch):
-    monkeypatch.setattr(threads, "count", lambda: 2)
-    done = []
-
-    def work(block):
-        time.sleep(0.02)  # so that each thread gets a block
-        if threading.current_thread().name == "instnorm":
-            raise error("no room")
-        done.append(block)
-
-    with pytest.raises(error, match="no room"):
-        threads.share(work, 100, threads.WORTHWHILE)
-    assert len(done) < 99
-    threads.share(done.append, 5, 1)
-    assert done[-5:] == [0, 1, 2, 3, 4]
-
-
 def test_numpy_errors_and_settings_are_left_as_they_were(rng):
     x = rng.standard_normal((2, 4, 128, 128), np.float32)
     x[0, 0] = 1e30
@@ -288,31 +270,3 @@ def test_what_is_not_ordinary_is_left_to_the_plain_kernels(form, rng):
         inplace = a.copy("K")
         compiled.forward(inplace, 0.0, out=inplace)
         assert_allclose(inplace, ours[0], rtol=1e-6, atol=1e-6)
-
-
-def test_a_message_lost_to_ctrl_c_is_not_waited_for(monkeypatch):
-    """An interrupt may come after the leader has taken a helper's message from the queue."""
-    monkeypatch.setattr(threads, "count", lambda: 2)
-    lost, begun, waited_for = [], threading.Event(), threading.Event()
-
-    class Interrupted(threads.SimpleQueue):
-        def get(self):
-            waited_for.set()
-            message = super().get()
-            if not lost:
-                lost.append(message)
-                raise KeyboardInterrupt
-            return message
-
-    def work(block):
-        if threading.current_thread().name == "instnorm":
-            begun.set()
-            assert waited_for.wait(60)
-        else:
-            assert begun.wait(60)
-
-    assert threads._helpers() is not None  # they have a queue of the ordinary kind
-    monkeypatch.setattr(threads, "SimpleQueue", Interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        threads.share(work, 2, threads.WORTHWHILE)
-    assert lost == [None]

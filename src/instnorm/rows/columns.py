@@ -10,12 +10,13 @@ import itertools
 import numpy as np
 
 from . import threads
-from .jit import LEAST, STEP, U, jit
+from .jit import LEAST, STEP, U, inner, jit
+from .parallel import job, lead
 
 # Below, positions start..stop of x (L, C); c and the like have a number for each column.
 
 
-@jit
+@inner
 def column_sums(x, start, stop, c, out):
     """Adds to out (2, C): Σ t, Σ t²."""
     part = np.zeros(out.shape, x.dtype)
@@ -29,7 +30,7 @@ def column_sums(x, start, stop, c, out):
         part[:] = 0
 
 
-@jit
+@inner
 def column_pair_sums(d, x, start, stop, c, out):
     """Adds to out (5, C): Σ t, Σ t², Σ d, Σ d t, Σ d²."""
     part = np.zeros(out.shape, x.dtype)
@@ -46,19 +47,65 @@ def column_pair_sums(d, x, start, stop, c, out):
         part[:] = 0
 
 
-@jit
+@inner
 def column_apply(x, start, stop, c, q, f, w, b, y):
     for i in range(U(start), U(stop)):
         for j in range(U(x.shape[1])):
             y[i, j] = ((x[i, j] - c[j]) - q[j]) * f[j] * w[j] + b[j]
 
 
-@jit
+@inner
 def column_gradient(d, x, start, stop, c, q, f, w, g, h, a, dx):
     for i in range(U(start), U(stop)):
         for j in range(U(x.shape[1])):
             t = (x[i, j] - c[j]) - q[j]
             dx[i, j] = (((d[i, j] * w[j] - g[j]) - h[j]) - t * a[j]) * f[j]
+
+
+@jit
+def task_sums(x, c, out, tasks, t):
+    i = tasks[t, 0]
+    column_sums(x[i], tasks[t, 1], tasks[t, 2], c[i], out[t])
+
+
+@jit
+def task_pair_sums(d, x, c, out, tasks, t):
+    i = tasks[t, 0]
+    column_pair_sums(d[i], x[i], tasks[t, 1], tasks[t, 2], c[i], out[t])
+
+
+@jit
+def task_apply(x, c, q, f, w, b, y, tasks, t):
+    i = tasks[t, 0]
+    column_apply(x[i], tasks[t, 1], tasks[t, 2], c[i], q[i], f[i], w[i], b[i], y[i])
+
+
+@jit
+def task_gradient(d, x, c, q, f, w, g, h, a, dx, tasks, t):
+    i = tasks[t, 0]
+    column_gradient(
+        d[i], x[i], tasks[t, 1], tasks[t, 2], c[i], q[i], f[i], w[i], g[i], h[i], a[i], dx[i]
+    )
+
+
+@jit
+def sums(slots, helpers, blocks, *given):
+    return lead(slots, helpers, job(task_sums, blocks, given))
+
+
+@jit
+def pair_sums(slots, helpers, blocks, *given):
+    return lead(slots, helpers, job(task_pair_sums, blocks, given))
+
+
+@jit
+def apply(slots, helpers, blocks, *given):
+    return lead(slots, helpers, job(task_apply, blocks, given))
+
+
+@jit
+def gradient(slots, helpers, blocks, *given):
+    return lead(slots, helpers, job(task_gradient, blocks, given))
 
 
 class Columns:
@@ -69,10 +116,12 @@ class Columns:
         images, positions, _ = x.shape
         number = min(positions, max(1, min(8 * threads.count(), x.size >> 15) // images))
         bounds = [positions * i // number for i in range(number + 1)]
-        self.tasks = [(i, *b) for i in range(images) for b in itertools.pairwise(bounds)]
+        self.tasks = np.array(
+            [(i, *b) for i in range(images) for b in itertools.pairwise(bounds)], np.int64
+        )
 
-    def share(self, work):
-        threads.share(lambda t: work(t, *self.tasks[t]), len(self.tasks), self.x.size)
+    def share(self, kernel, *given):
+        threads.share(kernel, len(self.tasks), self.x.size, *given, self.tasks)
 
     def spread(self, values):
         """(S,), (S, K) or (G, K) -> (I, C), in the dtype of x."""
@@ -88,9 +137,9 @@ class Columns:
         c = self.spread(c)
         out = np.zeros((len(self.tasks), 2 if d is None else 5, self.x.shape[2]))
         if d is None:
-            self.share(lambda t, i, s, e: column_sums(self.x[i], s, e, c[i], out[t]))
+            self.share(sums, self.x, c, out)
         else:
-            self.share(lambda t, i, s, e: column_pair_sums(d[i], self.x[i], s, e, c[i], out[t]))
+            self.share(pair_sums, d, self.x, c, out)
         out = out.reshape(len(self.x), -1, *out.shape[1:]).sum(1).swapaxes(0, 1)
         out = out.reshape(len(out), *self.shape).sum(3)
         return out[:2].sum(2), out[2:]
@@ -113,7 +162,7 @@ class Columns:
             return None
         c, r, var, _ = moments
         p = [self.spread(v) for v in (*_split(c, r), 1 / np.sqrt(var + eps), scale, shift)]
-        self.share(lambda _, i, s, e: column_apply(self.x[i], s, e, *(v[i] for v in p), y[i]))
+        self.share(apply, self.x, *p, y)
         return c + r, var
 
     def backward(self, d, dx, eps, scale, centre):
@@ -129,9 +178,7 @@ class Columns:
         gbar, pull = (w * db).sum(1) / n * centre, (w * ds).sum(1) / n * f
         g = _split(gbar.astype(c.dtype), gbar - gbar.astype(c.dtype))
         p = [self.spread(v) for v in (*_split(c, r), f, scale, *g, pull)]
-        self.share(
-            lambda _, i, s, e: column_gradient(d[i], self.x[i], s, e, *(v[i] for v in p), dx[i])
-        )
+        self.share(gradient, d, self.x, *p, dx)
         return (a.reshape(-1, *scale.shape).sum(0) for a in (ds, db))
 
 

@@ -29,10 +29,15 @@ k, or, where scale has a third axis, an array with a number for each element; `a
 import numpy as np
 
 from .jit import STEP, U, add, at, inner, jit, madd
+from .lines import LINE, address, fetch, line_of, numbers_and_bytes
+from .parallel import job, lead
 
 CHUNK = 1024  # numbers
 TEAM = 8  # rows that take each step together
 CACHED = 2048  # numbers of one array that are sure to be in the first cache when read again
+ALIGNED = 4
+BEYOND = 1 << 22  # bytes: a larger result is written past the cache
+AHEAD = 1 << 16  # numbers: further ahead nothing is fetched
 LANES = 64  # so many rows of up to STEP numbers lie side by side
 
 
@@ -143,17 +148,59 @@ def in_range(squares, f, least):
     return ordinary(squares, least * least) & ordinary(squares * f * f, least * least)
 
 
-@inner
-def span_forward(x, p, r, start, end, c, q, f, w, b, y):
-    for i in range(start, end):
-        y[p, r, i] = ((x[p, r, i] - c) - q) * f * at(w, i) + at(b, i)
+forward_line = line_of(lambda x, c, q, f, w, b: ((x - c) - q) * f * w + b)
+gradient_line = line_of(
+    lambda d, x, c, q, f, w, g, h, a: (((d * w - g) - h) - ((x - c) - q) * a) * f
+)
 
 
 @inner
-def span_gradient(d, x, p, r, start, end, c, q, f, w, g, h, a, dx):
-    for i in range(start, end):
-        t = (x[p, r, i] - c) - q
-        dx[p, r, i] = (((d[p, r, i] * at(w, i) - g) - h) - t * a) * f
+def first_line(row, start, end, width, size):
+    """Where the lines of a span begin: in a long one, where those of the cache do."""
+    if end - start < ALIGNED * width:
+        return start
+    return start - (row + start * size) % LINE // size
+
+
+@inner
+def weight(scale, line, k):
+    """The number that a segment is multiplied by, or the address of those of a row."""
+    if scale.ndim == 3:
+        return address(scale) + np.int64(line) * scale.shape[2] * scale.itemsize
+    return scale[line, k]
+
+
+# x, d, y and dx are the addresses of a row; w and b those of a row, or numbers.
+
+
+@inner
+def span_forward(x, start, end, c, q, f, w, b, y, past, ahead):
+    width, size = numbers_and_bytes(c)
+    for i in range(first_line(y, start, end, width, size), end, width):
+        fetch(x + (i + ahead) * size)
+        forward_line(y, i, start, end, past, x, c, q, f, w, b)
+
+
+@inner
+def span_gradient(d, x, start, end, c, q, f, w, g, h, a, dx, past, ahead):
+    width, size = numbers_and_bytes(c)
+    for i in range(first_line(dx, start, end, width, size), end, width):
+        fetch(x + (i + ahead) * size)
+        fetch(d + (i + ahead) * size)
+        gradient_line(dx, i, start, end, past, d, x, c, q, f, w, g, h, a)
+
+
+@inner
+def of_span(spans, j):
+    return spans[j, U(0)], spans[j, U(1)], np.int64(spans[j, U(2)]), np.int64(spans[j, U(3)])
+
+
+@inner
+def ways(y, team):
+    """Is y so large that it is written past the cache? How far ahead are the next rows?"""
+    length = y.shape[0] * y.shape[2]
+    past = (y.size * y.itemsize > BEYOND) & (length >= 256)
+    return past, np.int64(min(team * y.shape[2], AHEAD))
 
 
 @inner
@@ -174,15 +221,30 @@ def add_up(part, ds, db):
 
 
 @jit
-def forward_rows(
-    x, spans, samples, eps, least, centre, scale, shift, y, mean, var, rough, start, stop
+def forward_rows(slots, helpers, blocks, *given):
+    return lead(slots, helpers, job(forward_block, blocks, (*given, blocks)))
+
+
+@inner
+def block_of(rows, block, blocks):
+    """The first row of a block, and that of the next."""
+    return U(rows * block // blocks), U(rows * (block + 1) // blocks)
+
+
+@jit
+def forward_block(
+    x, spans, samples, eps, least, centre, scale, shift, y, mean, var, rough, blocks, block
 ):
     T = x.dtype.type
     share = 1 / np.float64(x.shape[0] * x.shape[2])
     team = max(1, min(TEAM, CACHED // (x.shape[0] * x.shape[2])))
+    past, ahead = ways(y, team)
+    x_at, y_at, rows, length = address(x), address(y), U(x.shape[1]), x.shape[2]
+    bytes_of_row, whole = length * x.itemsize, spans is None or x.shape[0] == scale.shape[1] == 1
     c, q, f = np.empty((3, team), x.dtype)
-    for s in range(U(start), U(stop), U(team)):
-        n = min(U(team), U(stop) - s)
+    start, stop = block_of(x.shape[1], block, blocks)
+    for s in range(start, stop, U(team)):
+        n = min(U(team), stop - s)
         for b in range(n):
             near = guess(x, s + b, samples) if centre else T(0)
             sum_t, sum_tt = sums(x, s + b, spans, near)
@@ -201,30 +263,43 @@ def forward_rows(
             r = s + b
             if rough[r]:
                 continue
-            line = r % U(len(scale))
-            z = c[b], q[b], f[b]
-            if spans is None:
-                w, h = scale[line, U(0)], shift[line, U(0)]
-                span_forward(x, U(0), r, U(0), U(x.shape[2]), *z, w, h, y)
+            line, z = r % U(len(scale)), (c[b], q[b], f[b])
+            if whole:
+                row = np.int64(r) * bytes_of_row
+                w, h = weight(scale, line, U(0)), weight(shift, line, U(0))
+                span_forward(x_at + row, 0, length, *z, w, h, y_at + row, past, ahead)
             else:
                 for j in range(U(len(spans))):
-                    w, h = scale[line, spans[j, U(1)]], shift[line, spans[j, U(1)]]
-                    span_forward(x, spans[j, U(0)], r, spans[j, U(2)], spans[j, U(3)], *z, w, h, y)
+                    p, k, first, end = of_span(spans, j)
+                    row = np.int64(p * rows + r) * bytes_of_row
+                    w, h = weight(scale, line, k), weight(shift, line, k)
+                    span_forward(x_at + row, first, end, *z, w, h, y_at + row, past, ahead)
 
 
 @jit
-def backward_rows(d, x, spans, samples, eps, least, centre, scale, dx, ds, db, rough, start, stop):
-    """ds and db (R, K) are set for each row; with a scale for each element, (G, M), added to."""
+def backward_rows(slots, helpers, blocks, *given):
+    return lead(slots, helpers, job(backward_block, blocks, (*given, blocks)))
+
+
+@jit
+def backward_block(
+    d, x, spans, samples, eps, least, centre, scale, dx, ds, db, rough, blocks, block
+):
+    """ds and db (R, K) are set for each row; with a scale for each element, (B, G, M), added to."""
     T = x.dtype.type
     each = scale.ndim == 3
     share = 1 / np.float64(x.shape[0] * x.shape[2])
     team = max(1, min(TEAM, CACHED // (x.shape[0] * x.shape[2])))
+    past, ahead = ways(dx, team)
+    d_at, x_at, dx_at, rows, length = address(d), address(x), address(dx), U(x.shape[1]), x.shape[2]
+    bytes_of_row, whole = length * x.itemsize, spans is None or x.shape[0] == scale.shape[1] == 1
     c, q, f, level, rest, a = np.empty((6, team), x.dtype)
     sum_t, sum_tt, sum_g, sum_gt, sum_gg = np.empty((5, team))
     part = np.zeros((2, len(scale), x.shape[2] if each else 0), x.dtype)
     waiting = 0
-    for s in range(U(start), U(stop), U(team)):
-        n = min(U(team), U(stop) - s)
+    start, stop = block_of(x.shape[1], block, blocks)
+    for s in range(start, stop, U(team)):
+        n = min(U(team), stop - s)
         for b in range(n):
             near = guess(x, s + b, samples) if centre else T(0)
             t, tt, g, gt, gg = pair_sums(d, x, s + b, spans, near, scale, ds, db)
@@ -254,26 +329,34 @@ def backward_rows(d, x, spans, samples, eps, least, centre, scale, dx, ds, db, r
                     ds[r, k] = (ds[r, k] - sum_t[b] * db[r, k]) * sum_tt[b]
             line = r % U(len(scale))
             z, g = (c[b], q[b], f[b]), (level[b], rest[b], a[b])
-            if spans is None:
-                w = scale[line, U(0)]
-                span_gradient(d, x, U(0), r, U(0), U(x.shape[2]), *z, w, *g, dx)
+            if whole:
+                row, w = np.int64(r) * bytes_of_row, weight(scale, line, U(0))
+                to = dx_at + row, past, ahead
+                span_gradient(d_at + row, x_at + row, 0, length, *z, w, *g, *to)
             else:
                 for j in range(U(len(spans))):
-                    p, w = spans[j, U(0)], scale[line, spans[j, U(1)]]
-                    span_gradient(d, x, p, r, spans[j, U(2)], spans[j, U(3)], *z, w, *g, dx)
+                    p, k, first, end = of_span(spans, j)
+                    row, w = np.int64(p * rows + r) * bytes_of_row, weight(scale, line, k)
+                    to = dx_at + row, past, ahead
+                    span_gradient(d_at + row, x_at + row, first, end, *z, w, *g, *to)
             if scale.ndim == 3:
                 add_products(d, x, r, *z, part, line)
                 waiting += 1
                 if waiting == STEP * len(scale):
-                    add_up(part, ds, db)
+                    add_up(part, ds[block], db[block])
                     waiting = 0
     if scale.ndim == 3:
-        add_up(part, ds, db)
+        add_up(part, ds[block], db[block])
 
 
 @jit
-def backward_short(d, x, eps, least, centre, scale, dx, ds, db, rough, start, stop):
-    """`backward_rows` for rows of up to STEP numbers that share one line of scale, (1, 1, M).
+def backward_short(slots, helpers, blocks, *given):
+    return lead(slots, helpers, job(backward_short_block, blocks, (*given, blocks)))
+
+
+@jit
+def backward_short_block(d, x, eps, least, centre, scale, dx, ds, db, rough, blocks, block):
+    """`backward_block` for rows of up to STEP numbers that share one line of scale, (1, 1, M).
 
     So short a loop is over before it has paid; of LANES rows, side by side, loops are long.
     """
@@ -284,8 +367,9 @@ def backward_short(d, x, eps, least, centre, scale, dx, ds, db, rough, start, st
     c, q, f, level, rest, a = np.zeros((6, LANES), x.dtype)
     sum_t, sum_tt, sum_g, sum_gt, sum_gg = np.zeros((5, LANES), x.dtype)
     bad = np.zeros(LANES, np.bool_)
-    for s in range(U(start), U(stop), U(LANES)):
-        n = min(U(LANES), U(stop) - s)
+    start, stop = block_of(x.shape[1], block, blocks)
+    for s in range(start, stop, U(LANES)):
+        n = min(U(LANES), stop - s)
         for b in range(n):
             for i in range(M):
                 t[i, b], u[i, b] = x[U(0), s + b, i], d[U(0), s + b, i]
@@ -337,8 +421,8 @@ def backward_short(d, x, eps, least, centre, scale, dx, ds, db, rough, start, st
                 along = madd(along, u[i, b], h * f[b])
                 total = add(total, u[i, b])
                 g[i, b] = (((g[i, b] - level[b]) - rest[b]) - h * a[b]) * f[b]
-            ds[U(0), i] += np.float64(along)
-            db[U(0), i] += np.float64(total)
+            ds[block, U(0), i] += np.float64(along)
+            db[block, U(0), i] += np.float64(total)
         for b in range(n):
             for i in range(M):
                 dx[U(0), s + b, i] = g[i, b]

@@ -159,11 +159,6 @@ def _tables(pieces, length, segments):
     return np.array(spans, U), np.stack(np.divmod(places.astype(U), U(length)), 1)
 
 
-def _share(work, rows, size, blocks):
-    """work(block, start, stop) for so many blocks of rows, by all threads."""
-    threads.share(lambda b: work(b, rows * b // blocks, rows * (b + 1) // blocks), blocks, size)
-
-
 def _blocks(rows, size):
     """How many blocks: some for each thread, and none so small that its call counts."""
     if size < threads.WORTHWHILE:
@@ -185,7 +180,7 @@ def _forward_rows(x, y, eps, lines, centre, sets):
     moments, rough = np.empty((2, rows)), np.empty(rows, np.bool_)
     tables = _tables(pieces, length, scale.shape[1])
     given = (x, *tables, eps, LEAST[x.dtype], centre, scale, shift, y, *moments, rough)
-    _share(lambda _, *block: forward_rows(*given, *block), rows, x.size, _blocks(rows, x.size))
+    threads.share(forward_rows, _blocks(rows, x.size), x.size, *given)
     return *moments.reshape(2, *sets), rough.reshape(sets)
 
 
@@ -199,14 +194,11 @@ def _backward_rows(d, x, dx, eps, line, centre, sets):
     if scale.ndim == 3:  # each block of rows has sums of its own
         blocks = min(blocks, max(1, x.size // (16 * scale.size)))
         totals = np.zeros((2, blocks, *scale.shape[::2]))
-        where = totals.swapaxes(0, 1)
         if pieces == len(scale) == 1 and length <= STEP:
             kernel, tables = backward_short, ()
     else:
         totals = np.empty((2, rows, scale.shape[1]))
-        where = [totals] * blocks
-    given = (d, x, *tables, *given)
-    _share(lambda b, *block: kernel(*given, *where[b], rough, *block), rows, x.size, blocks)
+    threads.share(kernel, blocks, x.size, d, x, *tables, *given, *totals, rough)
     totals = totals.reshape(2, -1, *line.shape, totals.shape[-1] // line.shape[1])
     return *totals.sum((1, 4)), rough.reshape(sets)
 

@@ -1,17 +1,22 @@
-"""Sharing work among threads: helpers that are started when first needed, and survive a fork.
+"""The threads that share work: helpers that are started when first needed, and survive a fork.
 
-The work releases Python's lock (compiled kernels do). Numba has threads of its own, but its
-layers abort when two callers come at once, or in a forked process; these do neither.
+A helper waits actively for a while after each job (see `rows.parallel`), and then goes to sleep.
+Python's lock is needed only to wake it up.
 """
 
 import os
 import threading
-from queue import SimpleQueue
+import time
 
-# Less than so many numbers are not worth a second thread: it needs some 50 microseconds to wake up.
-WORTHWHILE = 1 << 17
+import numpy as np
+
+from .parallel import SLOT, serve
+
+# Less than so many numbers are not worth a second thread.
+WORTHWHILE = 1 << 16
+ACTIVELY = 1e-3  # seconds that a helper waits actively
 _lock = threading.Lock()
-_tasks = None  # what helpers wait for; None while there are none
+_crew = None  # None while there are no helpers
 
 
 def count():
@@ -21,98 +26,77 @@ def count():
     return os.cpu_count() or 1
 
 
-def share(work, blocks, size):
-    """Call work(block) for each block in range(blocks), by all threads; `size` numbers in all.
-
-    Returns when all is done. An error in one thread, Ctrl-C among them, keeps the others from
-    starting new blocks, and is raised here when none is at work any more.
-    """
-    helpers = min(count(), blocks) - 1
-    if helpers < 1 or size < WORTHWHILE or (tasks := _helpers()) is None:
-        for block in range(blocks):
-            work(block)
-        return
-    team = _Team(work, blocks, helpers)
-    for number in range(helpers):
-        tasks.put(lambda number=number: team.help(number))
-    team.lead()
+def share(kernel, blocks, size, *given):
+    """Let all threads work on the blocks of a kernel made by `...`; `size` numbers in all."""
+    address, helpers = 0, min(count(), blocks) - 1
+    if helpers < 1 or size < WORTHWHILE:
+        helpers = 0
+    else:
+        crew = _helpers()
+        address, helpers = crew.address, crew.woken(helpers)
+    if kernel(address, helpers, blocks, *given):
+        raise MemoryError("there is no memory to normalise in")
 
 
-class _Team:
-    """The threads that share one piece of work.
+class _Crew:
+    """Helpers, and the slots through which they get their work."""
 
-    Ctrl-C may come between any two steps of the leader. So each step can be taken again: a helper's
-    number is claimed by whoever comes first, and who has ended is remembered, not counted.
-    """
-
-    def __init__(self, work, blocks, helpers):
-        self.work, self.left, self.helpers = work, iter(range(blocks)), range(helpers)
-        self.taken, self.error = threading.Lock(), None
-        self.claims, self.ended, self.news = {}, set(), SimpleQueue()
-
-    def run(self):
+    def __init__(self, number):
+        self.slots = np.zeros((number, SLOT), np.int64)
+        self.address = self.slots.ctypes.data
+        self.asleep = {}  # a lock, for each helper that waits for someone to release it
+        self.number = 0
         try:
-            while self.error is None:
-                with self.taken:
-                    block = next(self.left, None)
-                if block is None:
-                    return
-                self.work(block)
-        except BaseException as error:
-            self.error = error
+            while self.number < number:
+                threading.Thread(
+                    target=self.help, args=(self.number,), name="instnorm", daemon=True
+                ).start()
+                self.number += 1
+        except RuntimeError:  # a limit, or a platform without threads
+            pass
 
-    def help(self, number):
-        if self.claims.setdefault(number, "helper") == "helper":
-            self.run()
-            self.ended.add(number)
-            self.news.put(None)
+    def woken(self, number):
+        """How many helpers there are, at most `number`; those that sleep are woken up."""
+        number = min(number, self.number)
+        if self.asleep:
+            for i in range(number):
+                if (lock := self.asleep.pop(i, None)) is not None:
+                    lock.release()
+        return number
 
-    def lead(self):
-        """Work, then wait for the helpers that have begun: they write to the caller's arrays."""
-        self.run()
-        waiting = True
-        while waiting:
-            try:
-                begun = {n for n in self.helpers if self.claims.setdefault(n, "leader") == "helper"}
-                while not begun <= self.ended:
-                    self.news.get()
-                waiting = False
-            except BaseException as error:  # Ctrl-C, perhaps again: the arrays are still in use
-                self.error = error
-        if self.error is not None:
-            raise self.error
+    def help(self, i):
+        slot, lock = self.address + self.slots.strides[0] * i, threading.Lock()
+        lock.acquire()
+        turns = _turns(slot)
+        while True:
+            serve(slot, turns)
+            self.asleep[i] = lock
+            lock.acquire()
+
+
+def _turns(slot, some=1000):
+    """How many turns of waiting actively take as long as a helper should."""
+    serve(slot, 1)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        serve(slot, some)
+        times.append(time.perf_counter() - start)
+    return int(some * ACTIVELY / min(times))
 
 
 def _helpers():
-    """The queue of tasks, with threads that serve it; None where no thread can be started."""
-    global _tasks
-    with _lock:
-        if _tasks is None:
-            tasks = SimpleQueue()
-            started = 0
-            try:
-                while started < count() - 1:
-                    _start(tasks)
-                    started += 1
-            except RuntimeError:  # a limit, or a platform without threads
-                pass
-            _tasks = tasks if started else None
-        return _tasks
-
-
-def _start(tasks):
-    threading.Thread(target=_serve, args=(tasks,), name="instnorm", daemon=True).start()
-
-
-def _serve(tasks):
-    while True:
-        tasks.get()()
+    global _crew
+    if _crew is None:
+        with _lock:
+            _crew = _crew or _Crew(count() - 1)
+    return _crew
 
 
 def _forget():
-    """In a forked process: the queue has been copied, the threads have not."""
-    global _tasks, _lock
-    _tasks, _lock = None, threading.Lock()
+    """In a forked process: the slots have been copied, the threads have not."""
+    global _crew, _lock
+    _crew, _lock = None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
