@@ -31,7 +31,7 @@ def kernel(request, monkeypatch):
         pytest.importorskip("numba", reason="needs Numba: pip install numba")
         from instnorm.rows import numba
 
-        monkeypatch.setattr(threads, "WORTHWHILE", BLOCK // 4)
+        monkeypatch.setattr(threads, "BLOCK", BLOCK // 8)
         return Rows(numba)
     cp = request.getfixturevalue("cp")
     from instnorm.rows import cupy

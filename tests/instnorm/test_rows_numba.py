@@ -270,3 +270,130 @@ def test_what_is_not_ordinary_is_left_to_the_plain_kernels(form, rng):
         inplace = a.copy("K")
         compiled.forward(inplace, 0.0, out=inplace)
         assert_allclose(inplace, ours[0], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("form", ["whole rows", "short segments", "a weight for each element"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_written_past_the_cache_lies_where_it_should(form, dtype, rng):
+    """Results of more than 4 MB, at any distance from a line of the cache; some 0.1 s each."""
+    from instnorm.rows import numba as compiled
+
+    shape = {"whole rows": (50, 20, 1, 1171), "short segments": (50, 20, 57, 20)}.get(
+        form, (1500, 1, 779, 1)
+    )
+    x, dy = (rng.standard_normal((2, *shape)) + 1).astype(dtype)
+    scale, shift = rng.standard_normal((2, *shape[1:3]))
+    exact = plain.forward(x.astype(np.float64), 1e-5, scale, shift)[0]
+    for offset in (*range(0, 64, dtype(0).itemsize), 1):  # bytes; the last is no dtype's own
+        memory = np.full(x.nbytes + 256, 7, np.uint8)
+        begin = -memory.ctypes.data % 64 + 64 + offset
+        out = memory[begin : begin + x.nbytes].view(dtype).reshape(shape)
+        compiled.forward(x, 1e-5, scale, shift, out=out)
+        assert_allclose(out, exact, rtol=0, atol=1e-5)
+        assert (memory[:begin] == 7).all()
+        assert (memory[begin + x.nbytes :] == 7).all()
+    exact = plain.backward(dy.astype(np.float64), x.astype(np.float64), 1e-5, scale)
+    for a, b in zip(compiled.backward(dy, x, 1e-5, scale), exact, strict=True):
+        assert_allclose(a, b, rtol=0, atol=1e-5 * abs(b).max())
+
+
+def kernels_of_a_test():
+    """A kernel that counts how often it sees each block, and one that fails for one of them."""
+    from instnorm.rows.parallel import job, lead
+
+    @numba.njit
+    def count(seen, block):
+        for _ in range(1000):
+            seen[block] += 1
+
+    @numba.njit
+    def fail(seen, block):
+        if block == 7:
+            raise ValueError
+        seen[block] += 1
+
+    @numba.njit(nogil=True)
+    def counting(slots, helpers, blocks, *given):
+        return lead(slots, helpers, job(count, blocks, given))
+
+    @numba.njit(nogil=True)
+    def failing(slots, helpers, blocks, *given):
+        return lead(slots, helpers, job(fail, blocks, given))
+
+    return counting, failing
+
+
+def test_each_block_is_worked_on_once_and_one_that_fails_is_told(monkeypatch):
+    """With callers that come at once, too. Compiles: some 2 seconds."""
+    counting, failing = kernels_of_a_test()
+    monkeypatch.setattr(threads, "count", lambda: 3)
+
+    def call():
+        for _ in range(200):
+            seen = np.zeros(100, np.int64)
+            threads.share(counting, 100, seen)
+            assert_array_equal(seen, 1000)
+
+    threads.share(counting, 100, np.zeros(100, np.int64))
+    errors = []
+
+    def caller():
+        try:
+            call()
+        except BaseException as error:
+            errors.append(error)
+
+    callers = [threading.Thread(target=caller) for _ in range(3)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join()
+    assert not errors
+    for _ in range(20):
+        seen = np.zeros(100, np.int64)
+        with pytest.raises(MemoryError):
+            threads.share(failing, 100, seen)
+        assert seen.sum() == 99
+
+
+def test_helpers_that_do_not_come_are_not_waited_for(monkeypatch):
+    """Slots that nobody serves: the threads died, or have not yet been given a processor."""
+    counting, _ = kernels_of_a_test()
+    monkeypatch.setattr(threads._Crew, "help", lambda crew, i: None)
+    monkeypatch.setattr(threads, "count", lambda: 4)
+    monkeypatch.setattr(threads, "_crew", None)
+    seen = np.zeros(100, np.int64)
+    threads.share(counting, 100, seen)
+    assert_array_equal(seen, 1000)
+    assert threads._crew.number == 3
+    assert not threads._crew.slots.any()  # the jobs have been taken back
+
+
+def test_where_no_thread_can_be_started_the_caller_works_alone(monkeypatch):
+    counting, _ = kernels_of_a_test()
+
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(threads, "count", lambda: 4)
+    monkeypatch.setattr(threads, "_crew", None)
+    seen = np.zeros(10, np.int64)
+    threads.share(counting, 10, seen)
+    assert_array_equal(seen, 1000)
+
+
+@pytest.mark.alone
+def test_helpers_go_to_sleep_and_wake_up(monkeypatch):
+    """Idle, the process takes no time; then a helper comes again."""
+    monkeypatch.setattr(threads, "count", lambda: 2)
+    x = np.ones((4, 16, 128, 128), np.float32)
+    for _ in range(3):
+        instnorm.instance_norm(x)
+        deadline = time.monotonic() + 30
+        while len(threads._crew.asleep) < threads._crew.number:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        before = time.process_time()
+        time.sleep(0.3)
+        assert time.process_time() - before < 0.1

@@ -114,14 +114,14 @@ class Columns:
     def __init__(self, x, sets, lines):
         self.x, self.shape = x, (sets, lines, -1)
         images, positions, _ = x.shape
-        number = min(positions, max(1, min(8 * threads.count(), x.size >> 15) // images))
+        number = min(positions, max(1, min(8 * threads.count(), x.size // threads.BLOCK) // images))
         bounds = [positions * i // number for i in range(number + 1)]
         self.tasks = np.array(
             [(i, *b) for i in range(images) for b in itertools.pairwise(bounds)], np.int64
         )
 
     def share(self, kernel, *given):
-        threads.share(kernel, len(self.tasks), self.x.size, *given, self.tasks)
+        threads.share(kernel, len(self.tasks), *given, self.tasks)
 
     def spread(self, values):
         """(S,), (S, K) or (G, K) -> (I, C), in the dtype of x."""

@@ -34,10 +34,10 @@ class _Vector:
 def line_of(formula):
     """A compiled function (out, i, start, end, past, *inputs) for a line of `formula`.
 
-    It writes the numbers i, i + 1, ... of a row, as many as a line of the cache holds, but for those
-    that do not lie between start and end. A row is the address where it begins (so that Numba counts
-    no references); a floating-point number is a row of equal numbers. With `past`, whole lines are
-    written past the cache: then they must begin where the cache's do.
+    It writes the numbers i, i + 1, ... of a row, as many as a line of the cache holds, but for
+    those that do not lie between start and end. A row is the address where it begins (so that Numba
+    counts no references); a floating-point number is a row of equal numbers. With `past`, whole
+    lines are written past the cache: then they must begin where the cache's do.
     """
 
     @intrinsic

@@ -12,6 +12,9 @@ precision can hold it and r the rest, and the set is read a second time, for the
 Of a short row each of these steps takes little time but waits for the one before. So TEAM rows take
 each step together, if the first cache can hold them.
 
+The second time goes by lines of the cache (`rows.lines`): a large result is written past the cache,
+and the rows that come next are fetched meanwhile.
+
 Sums of up to CHUNK numbers are taken in the dtype of x, and added in float64. A compiler may not
 reorder a sum, because each order rounds differently; but adding up one by one keeps it from working
 on several numbers at once. `add` and `madd` are additions that may be reordered. Nothing else may:
@@ -23,7 +26,8 @@ rough: they are marked, and what is written for them does not count.
 Memory is (P, R, M): row r is x[:, r, :], P pieces of M numbers. A span is a run of at most CHUNK
 neighbouring numbers of a row, in one segment: `spans` has a line for each, (piece, segment, start,
 end); None stands for one span that is all of the row. scale[line, k] is a number for all of segment
-k, or, where scale has a third axis, an array with a number for each element; `at` reads both.
+k, or, where scale has a third axis, an array with a number for each element; `at` reads both, and
+`weight` gives the address of such an array.
 """
 
 import numpy as np
@@ -35,7 +39,6 @@ from .parallel import job, lead
 CHUNK = 1024  # numbers
 TEAM = 8  # rows that take each step together
 CACHED = 2048  # numbers of one array that are sure to be in the first cache when read again
-ALIGNED = 4
 BEYOND = 1 << 22  # bytes: a larger result is written past the cache
 AHEAD = 1 << 16  # numbers: further ahead nothing is fetched
 LANES = 64  # so many rows of up to STEP numbers lie side by side
@@ -155,11 +158,15 @@ gradient_line = line_of(
 
 
 @inner
-def first_line(row, start, end, width, size):
-    """Where the lines of a span begin: in a long one, where those of the cache do."""
-    if end - start < ALIGNED * width:
-        return start
-    return start - (row + start * size) % LINE // size
+def lines(row, start, end, past, number):
+    """The lines of a span: where they begin, how many numbers they hold, and bytes a number.
+
+    They are those of the cache; a short span has them where it begins, unless written past it.
+    """
+    width, size = numbers_and_bytes(number)
+    if past or end - start >= 4 * width:
+        return start - (row + start * size) % LINE // size, width, size
+    return start, width, size
 
 
 @inner
@@ -175,16 +182,16 @@ def weight(scale, line, k):
 
 @inner
 def span_forward(x, start, end, c, q, f, w, b, y, past, ahead):
-    width, size = numbers_and_bytes(c)
-    for i in range(first_line(y, start, end, width, size), end, width):
+    first, width, size = lines(y, start, end, past, c)
+    for i in range(first, end, width):
         fetch(x + (i + ahead) * size)
         forward_line(y, i, start, end, past, x, c, q, f, w, b)
 
 
 @inner
 def span_gradient(d, x, start, end, c, q, f, w, g, h, a, dx, past, ahead):
-    width, size = numbers_and_bytes(c)
-    for i in range(first_line(dx, start, end, width, size), end, width):
+    first, width, size = lines(dx, start, end, past, c)
+    for i in range(first, end, width):
         fetch(x + (i + ahead) * size)
         fetch(d + (i + ahead) * size)
         gradient_line(dx, i, start, end, past, d, x, c, q, f, w, g, h, a)
@@ -198,8 +205,7 @@ def of_span(spans, j):
 @inner
 def ways(y, team):
     """Is y so large that it is written past the cache? How far ahead are the next rows?"""
-    length = y.shape[0] * y.shape[2]
-    past = (y.size * y.itemsize > BEYOND) & (length >= 256)
+    past = (y.size * y.itemsize > BEYOND) & (y.shape[2] >= 256) & (address(y) % y.itemsize == 0)
     return past, np.int64(min(team * y.shape[2], AHEAD))
 
 

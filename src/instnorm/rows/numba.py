@@ -121,7 +121,7 @@ def _memory(x, segments):
     """How (A, G, K, L) x lies, and the order and shape of its memory: see the head of this file."""
     a, g, k, n = x.shape
     if x.flags.c_contiguous and (g * k == 1 or k * n > 1):
-        few = a * g < 2 * threads.count() and x.size >= 4 * threads.WORTHWHILE
+        few = a * g < 2 * threads.count() and x.size >= 16 * threads.BLOCK
         if few and (width := _width(k * n // segments)):
             return "columns", (0, 1, 2, 3), (a * g * segments, -1, width)
         return "rows", (0, 1, 2, 3), (1, a * g, k * n)
@@ -160,10 +160,8 @@ def _tables(pieces, length, segments):
 
 
 def _blocks(rows, size):
-    """How many blocks: some for each thread, and none so small that its call counts."""
-    if size < threads.WORTHWHILE:
-        return 1
-    return min(rows, max(threads.count(), min(8 * threads.count(), size >> 17)))
+    """How many blocks: some for each thread, and none that is not worth one."""
+    return max(1, min(rows, 8 * threads.count(), size // threads.BLOCK))
 
 
 def _each(scale, length):
@@ -180,7 +178,7 @@ def _forward_rows(x, y, eps, lines, centre, sets):
     moments, rough = np.empty((2, rows)), np.empty(rows, np.bool_)
     tables = _tables(pieces, length, scale.shape[1])
     given = (x, *tables, eps, LEAST[x.dtype], centre, scale, shift, y, *moments, rough)
-    threads.share(forward_rows, _blocks(rows, x.size), x.size, *given)
+    threads.share(forward_rows, _blocks(rows, x.size), *given)
     return *moments.reshape(2, *sets), rough.reshape(sets)
 
 
@@ -198,7 +196,7 @@ def _backward_rows(d, x, dx, eps, line, centre, sets):
             kernel, tables = backward_short, ()
     else:
         totals = np.empty((2, rows, scale.shape[1]))
-    threads.share(kernel, blocks, x.size, d, x, *tables, *given, *totals, rough)
+    threads.share(kernel, blocks, d, x, *tables, *given, *totals, rough)
     totals = totals.reshape(2, -1, *line.shape, totals.shape[-1] // line.shape[1])
     return *totals.sum((1, 4)), rough.reshape(sets)
 

@@ -12,8 +12,7 @@ import numpy as np
 
 from .parallel import SLOT, serve
 
-# Less than so many numbers are not worth a second thread.
-WORTHWHILE = 1 << 16
+BLOCK = 1 << 15  # numbers: fewer are not worth another thread
 ACTIVELY = 1e-3  # seconds that a helper waits actively
 _lock = threading.Lock()
 _crew = None  # None while there are no helpers
@@ -26,16 +25,18 @@ def count():
     return os.cpu_count() or 1
 
 
-def share(kernel, blocks, size, *given):
-    """Let all threads work on the blocks of a kernel made by `...`; `size` numbers in all."""
-    address, helpers = 0, min(count(), blocks) - 1
-    if helpers < 1 or size < WORTHWHILE:
-        helpers = 0
-    else:
+def share(kernel, blocks, *given):
+    """Let all threads work on a job: kernel(slots, helpers, blocks, *given), see `rows.parallel`.
+
+    Returns when none is at work any more; Ctrl-C is seen then. Raises MemoryError if a block
+    failed: compiled loops can fail in no other way.
+    """
+    slots, helpers = 0, min(count(), blocks) - 1
+    if helpers > 0:
         crew = _helpers()
-        address, helpers = crew.address, crew.woken(helpers)
-    if kernel(address, helpers, blocks, *given):
-        raise MemoryError("there is no memory to normalise in")
+        slots, helpers = crew.address, crew.woken(helpers)
+    if kernel(slots, helpers, blocks, *given):
+        raise MemoryError("no room for what a thread has to remember of some rows")
 
 
 class _Crew:
