@@ -13,99 +13,88 @@ from . import threads
 from .jit import LEAST, STEP, U, inner, jit
 from .parallel import job, lead
 
-# Below, positions start..stop of x (L, C); c and the like have a number for each column.
+# Below, a task is (image, start, stop): positions start..stop of x[image], (L, C). c and the like
+# have a line for each image, with a number for each column.
 
 
 @inner
-def column_sums(x, start, stop, c, out):
-    """Adds to out (2, C): Σ t, Σ t²."""
+def positions_of(tasks, t):
+    return tasks[t, U(0)], U(tasks[t, U(1)]), U(tasks[t, U(2)])
+
+
+@jit
+def column_sums(x, c, out, tasks, t):
+    """Adds to out[t], (2, C): Σ v, Σ v²."""
+    image, start, stop = positions_of(tasks, t)
+    x, c, out = x[image], c[image], out[t]
     part = np.zeros(out.shape, x.dtype)
-    for s in range(U(start), U(stop), U(STEP)):
-        for i in range(s, min(s + U(STEP), U(stop))):
+    for s in range(start, stop, U(STEP)):
+        for i in range(s, min(s + U(STEP), stop)):
             for j in range(U(x.shape[1])):
-                t = x[i, j] - c[j]
-                part[U(0), j] += t
-                part[U(1), j] += t * t
+                v = x[i, j] - c[j]
+                part[U(0), j] += v
+                part[U(1), j] += v * v
         out += part
         part[:] = 0
 
 
-@inner
-def column_pair_sums(d, x, start, stop, c, out):
-    """Adds to out (5, C): Σ t, Σ t², Σ d, Σ d t, Σ d²."""
+@jit
+def column_pair_sums(d, x, c, out, tasks, t):
+    """Adds to out[t], (5, C): Σ v, Σ v², Σ d, Σ d v, Σ d²."""
+    image, start, stop = positions_of(tasks, t)
+    d, x, c, out = d[image], x[image], c[image], out[t]
     part = np.zeros(out.shape, x.dtype)
-    for s in range(U(start), U(stop), U(STEP)):
-        for i in range(s, min(s + U(STEP), U(stop))):
+    for s in range(start, stop, U(STEP)):
+        for i in range(s, min(s + U(STEP), stop)):
             for j in range(U(x.shape[1])):
-                t, g = x[i, j] - c[j], d[i, j]
-                part[U(0), j] += t
-                part[U(1), j] += t * t
+                v, g = x[i, j] - c[j], d[i, j]
+                part[U(0), j] += v
+                part[U(1), j] += v * v
                 part[U(2), j] += g
-                part[U(3), j] += g * t
+                part[U(3), j] += g * v
                 part[U(4), j] += g * g
         out += part
         part[:] = 0
 
 
-@inner
-def column_apply(x, start, stop, c, q, f, w, b, y):
-    for i in range(U(start), U(stop)):
+@jit
+def column_apply(x, c, q, f, w, b, y, tasks, t):
+    image, start, stop = positions_of(tasks, t)
+    x, c, q, f, w, b, y = x[image], c[image], q[image], f[image], w[image], b[image], y[image]
+    for i in range(start, stop):
         for j in range(U(x.shape[1])):
             y[i, j] = ((x[i, j] - c[j]) - q[j]) * f[j] * w[j] + b[j]
 
 
-@inner
-def column_gradient(d, x, start, stop, c, q, f, w, g, h, a, dx):
-    for i in range(U(start), U(stop)):
+@jit
+def column_gradient(d, x, c, q, f, w, g, h, a, dx, tasks, t):
+    image, start, stop = positions_of(tasks, t)
+    d, x, dx, c, q, f, w = d[image], x[image], dx[image], c[image], q[image], f[image], w[image]
+    g, h, a = g[image], h[image], a[image]
+    for i in range(start, stop):
         for j in range(U(x.shape[1])):
-            t = (x[i, j] - c[j]) - q[j]
-            dx[i, j] = (((d[i, j] * w[j] - g[j]) - h[j]) - t * a[j]) * f[j]
-
-
-@jit
-def task_sums(x, c, out, tasks, t):
-    i = tasks[t, 0]
-    column_sums(x[i], tasks[t, 1], tasks[t, 2], c[i], out[t])
-
-
-@jit
-def task_pair_sums(d, x, c, out, tasks, t):
-    i = tasks[t, 0]
-    column_pair_sums(d[i], x[i], tasks[t, 1], tasks[t, 2], c[i], out[t])
-
-
-@jit
-def task_apply(x, c, q, f, w, b, y, tasks, t):
-    i = tasks[t, 0]
-    column_apply(x[i], tasks[t, 1], tasks[t, 2], c[i], q[i], f[i], w[i], b[i], y[i])
-
-
-@jit
-def task_gradient(d, x, c, q, f, w, g, h, a, dx, tasks, t):
-    i = tasks[t, 0]
-    column_gradient(
-        d[i], x[i], tasks[t, 1], tasks[t, 2], c[i], q[i], f[i], w[i], g[i], h[i], a[i], dx[i]
-    )
+            v = (x[i, j] - c[j]) - q[j]
+            dx[i, j] = (((d[i, j] * w[j] - g[j]) - h[j]) - v * a[j]) * f[j]
 
 
 @jit
 def sums(slots, helpers, blocks, *given):
-    return lead(slots, helpers, job(task_sums, blocks, given))
+    return lead(slots, helpers, job(column_sums, blocks, given))
 
 
 @jit
 def pair_sums(slots, helpers, blocks, *given):
-    return lead(slots, helpers, job(task_pair_sums, blocks, given))
+    return lead(slots, helpers, job(column_pair_sums, blocks, given))
 
 
 @jit
 def apply(slots, helpers, blocks, *given):
-    return lead(slots, helpers, job(task_apply, blocks, given))
+    return lead(slots, helpers, job(column_apply, blocks, given))
 
 
 @jit
 def gradient(slots, helpers, blocks, *given):
-    return lead(slots, helpers, job(task_gradient, blocks, given))
+    return lead(slots, helpers, job(column_gradient, blocks, given))
 
 
 class Columns:
@@ -133,7 +122,7 @@ class Columns:
         return full.reshape(images, channels)
 
     def sums(self, d, c):
-        """Of each set Σ t, Σ t², (2, S); with d, of each line Σ d, Σ d t, Σ d², (3, S, K)."""
+        """Of each set Σ v, Σ v², (2, S); with d, of each line Σ d, Σ d v, Σ d², (3, S, K)."""
         c = self.spread(c)
         out = np.zeros((len(self.tasks), 2 if d is None else 5, self.x.shape[2]))
         if d is None:

@@ -20,6 +20,7 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
 
 from .jit import jit
 
@@ -51,10 +52,25 @@ def job(typing_context, kernel, blocks, given):
         place = cgutils.alloca_once(builder, kind)
         for i, value in enumerate([builder.ptrtoint(code, _WORD), _WORD(0), blocks, _WORD(0)]):
             builder.store(value, cgutils.gep_inbounds(builder, place, 0, i))
+        given = _borrowed(context, builder, signature.args[:-1], given)
         builder.store(given, cgutils.gep_inbounds(builder, place, 0, _HEAD))
         return builder.ptrtoint(place, _WORD)
 
     return types.int64(kernel, types.int64, given), generate
+
+
+def _borrowed(context, builder, kinds, given):
+    """The arguments, without who owns the arrays: Numba would count references, in all threads.
+
+    One counter for all costs more than the work on a short row. The leader's caller owns them.
+    """
+    values = cgutils.unpack_tuple(builder, given)
+    for i, (kind, value) in enumerate(zip(kinds, values, strict=True)):
+        if isinstance(kind, types.Array):
+            array = make_array(kind)(context, builder, value)
+            array.meminfo = cgutils.get_null_value(array.meminfo.type)
+            given = builder.insert_value(given, array._getvalue(), i)
+    return given
 
 
 def _work(context, code, kind, fndesc, signature):
