@@ -53,6 +53,7 @@ def main():
     warnings.filterwarnings("ignore", category=SAWarning)
     with tempfile.TemporaryDirectory(prefix="watch-bench-") as folder:
         report = measure(Path(folder), options)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(f"Written to {options.out}")
     if not report["met"]:
