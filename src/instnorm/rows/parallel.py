@@ -11,16 +11,18 @@ memory that says what it does:
     0          it has nothing to do
     job        here is a job for it, which it may begin, and the leader may take back
     job + 1    it works on the job
+
+The word after it is the processor that the helper was last seen on.
 """
 
 import os
 import platform
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
 
 from .jit import jit
 
@@ -52,25 +54,10 @@ def job(typing_context, kernel, blocks, given):
         place = cgutils.alloca_once(builder, kind)
         for i, value in enumerate([builder.ptrtoint(code, _WORD), _WORD(0), blocks, _WORD(0)]):
             builder.store(value, cgutils.gep_inbounds(builder, place, 0, i))
-        given = _borrowed(context, builder, signature.args[:-1], given)
         builder.store(given, cgutils.gep_inbounds(builder, place, 0, _HEAD))
         return builder.ptrtoint(place, _WORD)
 
     return types.int64(kernel, types.int64, given), generate
-
-
-def _borrowed(context, builder, kinds, given):
-    """The arguments, without who owns the arrays: Numba would count references, in all threads.
-
-    One counter for all costs more than the work on a short row. The leader's caller owns them.
-    """
-    values = cgutils.unpack_tuple(builder, given)
-    for i, (kind, value) in enumerate(zip(kinds, values, strict=True)):
-        if isinstance(kind, types.Array):
-            array = make_array(kind)(context, builder, value)
-            array.meminfo = cgutils.get_null_value(array.meminfo.type)
-            given = builder.insert_value(given, array._getvalue(), i)
-    return given
 
 
 def _work(context, code, kind, fndesc, signature):
@@ -155,6 +142,21 @@ else:
         relax()
 
 
+if hasattr(os, "sched_setaffinity"):
+    _processor = types.ExternalFunction("sched_getcpu", types.int32())
+else:
+
+    @jit
+    def _processor():
+        return -1
+
+
+@jit
+def processor():
+    """The number of the processor that this thread is on; -1 where nobody knows."""
+    return np.int64(_processor())
+
+
 @jit
 def lead(slots, helpers, job):
     """Work on the job, with so many helpers. Returns how many blocks have failed.
@@ -181,6 +183,7 @@ def serve(slot, turns):
     """Work on the jobs that come to this slot, until none has come for so many turns."""
     waited = 0
     while waited < turns:
+        exchange(slot + 8, load(slot + 8), processor())
         job = load(slot)
         if job != 0 and exchange(slot, job, job + 1):
             call(job)

@@ -4,13 +4,14 @@ A helper waits actively for a while after each job (see `rows.parallel`), and th
 Python's lock is needed only to wake it up.
 """
 
+import contextlib
 import os
 import threading
 import time
 
 import numpy as np
 
-from .parallel import SLOT, serve
+from .parallel import SLOT, processor, serve
 
 BLOCK = 1 << 15  # numbers: fewer are not worth another thread
 ACTIVELY = 1e-3  # seconds that a helper waits actively
@@ -46,6 +47,10 @@ class _Crew:
         self.slots = np.zeros((number, SLOT), np.int64)
         self.address = self.slots.ctypes.data
         self.asleep = {}  # a lock, for each helper that waits for someone to release it
+        self.threads, self.avoids = (
+            {},
+            {},
+        )  # what the system calls a helper; what processor it avoids
         self.number = 0
         serve(self.address, 1)  # compiled here: a program may end before a helper has done so
         try:
@@ -59,16 +64,30 @@ class _Crew:
 
     def woken(self, number):
         """How many helpers there are, at most `number`; those that sleep are woken up."""
-        number = min(number, self.number)
-        if self.asleep:
-            for i in range(number):
-                if (lock := self.asleep.pop(i, None)) is not None:
-                    lock.release()
+        number, here = min(number, self.number), processor()
+        for i in range(number):
+            lock = self.asleep.pop(i, None) if self.asleep else None
+            if lock is not None or self.slots[i, 1] == here:
+                self.move(i, here)
+            if lock is not None:
+                lock.release()
         return number
+
+    def move(self, i, here):
+        """Keep a helper from the processor that the leader is on.
+
+        The system likes to wake a thread where the one is that wakes it, and leaves it there for
+        milliseconds. There it works only when the leader does not.
+        """
+        if here >= 0 and self.avoids.get(i) != here and i in self.threads:
+            with contextlib.suppress(OSError):  # it is not allowed, or there is no other processor
+                os.sched_setaffinity(self.threads[i], os.sched_getaffinity(0) - {here})
+                self.avoids[i] = here
 
     def help(self, i):
         slot, lock = self.address + self.slots.strides[0] * i, threading.Lock()
         lock.acquire()
+        self.threads[i] = threading.get_native_id()
         turns = _turns(slot)
         while True:
             serve(slot, turns)
