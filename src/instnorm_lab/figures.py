@@ -13,6 +13,8 @@ _STYLE = f"{{{_SVG}}}style"
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 #: CSS pixels that a point of the drawing may grow to: a fifth more than its natural 4/3.
 _PT = 1.6
+#: Inches of ground above and below a drawing.
+_EDGE = 0.05
 
 #: Images with fewer pixels a side than this are diagrams of arrays: their pixels stay square.
 _PHOTOGRAPH = 64
@@ -120,7 +122,11 @@ def svg(fig, *, alt):
     # The salt makes ids the same on every run.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "instnorm"}):
         fig.savefig(
-            buffer, format="svg", facecolor="none", metadata={"Date": None, "Creator": None}
+            buffer,
+            format="svg",
+            facecolor="none",
+            metadata={"Date": None, "Creator": None},
+            bbox_inches=_as_tall_as_the_drawing(fig),
         )
     root = ElementTree.fromstring(buffer.getvalue())
     for path in ("metadata", f"defs[{_STYLE}]"):  # the style sheet would apply to the whole page
@@ -152,8 +158,27 @@ def svg(fig, *, alt):
 def png(fig):
     """The figure as base64 text of a PNG image in the light theme, for where HTML can't go."""
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", dpi=144, metadata={"Software": None})
+    fig.savefig(
+        buffer,
+        format="png",
+        dpi=144,
+        metadata={"Software": None},
+        bbox_inches=_as_tall_as_the_drawing(fig),
+    )
     return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _as_tall_as_the_drawing(fig):
+    """The figure's box in inches, without what is blank above and below.
+
+    Pictures keep their shape, and seldom fill the height that the figure was given.
+    """
+    from matplotlib.transforms import Bbox
+
+    fig.draw_without_rendering()
+    drawn = fig.get_tightbbox()
+    width, height = fig.get_size_inches()
+    return Bbox([[0, max(0, drawn.y0 - _EDGE)], [width, min(height, drawn.y1 + _EDGE)]])
 
 
 def _legible(fig):

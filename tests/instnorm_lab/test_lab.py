@@ -281,6 +281,15 @@ def test_figure_is_the_same_each_time():
     assert figures.svg(drawing(), alt="a") == figures.svg(drawing(), alt="a")
 
 
+def test_figure_is_no_taller_than_what_is_drawn():
+    fig, ax = plt.subplots(figsize=(4, 4))
+    ax.imshow(np.zeros((10, 40)))
+    ax.set_axis_off()
+    _, _, width, height = map(float, parsed(fig).get("viewBox").split())
+    assert width == 4 * 72
+    assert height < 0.3 * width
+
+
 def test_figure_takes_its_colours_from_the_page():
     text = figures.svg(drawing(), alt="Two panels.")
     for name in ("ink", "muted", "blue", "green"):
