@@ -128,6 +128,7 @@ export function understood(control, text, like) {
 
 /** Drawings, and the notes below them. */
 const SEEN = ".ex-panels, .ex-drawings, .ex-note, svg, div:has(> svg)";
+const READ = ".ex-numbers, .ex-table";
 
 /**
  * The default export of an explorable.
@@ -155,15 +156,17 @@ export function explorable({ start, html, connect, presets = {} }) {
     el.innerHTML = `<form autocomplete="off">${typeof html === "function" ? html(model) : html}
       <p class="ex-summary" aria-live="polite"></p></form>`;
     const form = el.firstElementChild;
-    // What is looked at, and what is moved: one above the other, or side by side where there is room.
-    const [stage, desk] = ["ex-stage", "ex-desk"].map((name) => {
+    // What is looked at, what is moved and what is read: one above the other, or side by side where
+    // there is room.
+    const [stage, desk, read] = ["ex-stage", "ex-desk", "ex-read"].map((name) => {
       const part = document.createElement("div");
       part.className = name;
       return part;
     });
     const summary = form.lastElementChild;
-    for (const part of [...form.children]) (part.matches(SEEN) ? stage : desk).append(part);
-    form.append(stage, desk, summary);
+    for (const part of [...form.children])
+      (part.matches(SEEN) ? stage : part.matches(READ) ? read : desk).append(part);
+    form.append(stage, desk, read, summary);
     const names = Object.keys(presets);
     if (names.length) {
       const row = names.map((label, k) => `<button type="button" data-preset="${k}">${label}</button>`);
