@@ -362,8 +362,8 @@ def test_by_keyboard_alone(page):
     exercise.editor.wait_for()
     assert page.evaluate("document.activeElement.classList.contains('cm-content')")
     page.keyboard.press("Control+a")
-    page.keyboard.type("if 1:\nx = 1", delay=5)
-    assert exercise.text == "if 1:\n    x = 1"
+    page.keyboard.type("if 1:\nx = 1 / 2", delay=5)
+    assert exercise.text == "if 1:\n    x = 1 / 2"
     page.keyboard.press("Escape")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Check"
