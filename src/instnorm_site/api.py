@@ -12,6 +12,8 @@ from importlib import import_module
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
+_LISTED = re.compile(r'(nav-link" href="[^"]*"><code[^>]*><span class="pre">)([^<]*)')
+
 
 def setup(app):
     app.setup_extension("numpydoc")  # and with it Sphinx's autodoc and autosummary
@@ -46,6 +48,11 @@ class Exports(SphinxDirective):
         # What a page shows changes with the modules that it describes.
         self.env.note_dependency(inspect.getfile(module))
         return self.parse_text_to_nodes("\n".join(lines))
+
+
+def page(text):
+    """A page's HTML, whose names in the list of contents may be broken behind an underscore."""
+    return _LISTED.sub(lambda match: match[1] + match[2].replace("_", "_<wbr>"), text)
 
 
 def _directive(each):

@@ -32,7 +32,7 @@ from sphinxcontrib import katex
 from instnorm_lab import photos, style
 from instnorm_lab.multistyle import model_file
 
-from . import margins, markup, pictures, results, slim_theme
+from . import api, margins, markup, pictures, results, slim_theme
 
 FACES = ("serif-regular", "sans-regular", "sans-semibold")
 SHORT = 30  # characters of LaTeX: what fits a line of a small telephone
@@ -188,7 +188,7 @@ def _finish(app, error):
         pages = [site / app.builder.get_target_uri(name) for name in app.env.found_docs]
         cited = margins.sources(app.env.get_domain("cite").citations)
         for page in [*pages, site / "404.html", site / "genindex.html", site / "search.html"]:
-            text = margins.page(results.page(page.read_text("utf-8")), cited)
+            text = margins.page(results.page(api.page(page.read_text("utf-8"))), cited)
             page.write_text(markup.page(slim_theme.page(text, page.name)), "utf-8")
         slim_theme.static_files(site)
 
