@@ -158,15 +158,15 @@ export function explorable({ start, html, connect, presets = {} }) {
     const form = el.firstElementChild;
     // What is looked at, what is moved and what is read: one above the other, or side by side where
     // there is room.
-    const [stage, desk, read] = ["ex-stage", "ex-desk", "ex-read"].map((name) => {
+    const [stage, desk, readings] = ["ex-stage", "ex-desk", "ex-read"].map((name) => {
       const part = document.createElement("div");
       part.className = name;
       return part;
     });
     const summary = form.lastElementChild;
     for (const part of [...form.children])
-      (part.matches(SEEN) ? stage : part.matches(READ) ? read : desk).append(part);
-    form.append(stage, desk, read, summary);
+      (part.matches(SEEN) ? stage : part.matches(READ) ? readings : desk).append(part);
+    form.append(stage, desk, readings, summary);
     const names = Object.keys(presets);
     if (names.length) {
       const row = names.map((label, k) => `<button type="button" data-preset="${k}">${label}</button>`);
