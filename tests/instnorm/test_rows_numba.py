@@ -366,7 +366,7 @@ def test_helpers_that_do_not_come_are_not_waited_for(monkeypatch):
     threads.share(counting, 100, seen)
     assert_array_equal(seen, 1000)
     assert threads._crew.number == 3
-    assert not threads._crew.slots.any()  # the jobs have been taken back
+    assert not threads._crew.slots[:, 0].any()  # the jobs have been taken back
 
 
 def test_where_no_thread_can_be_started_the_caller_works_alone(monkeypatch):

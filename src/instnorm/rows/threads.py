@@ -52,7 +52,9 @@ class _Crew:
             {},
         )  # what the system calls a helper; what processor it avoids
         self.number = 0
-        serve(self.address, 1)  # compiled here: a program may end before a helper has done so
+        # Not in a helper: a program may end before it has compiled, and its clock would measure
+        # how long it waits for Python's lock.
+        self.turns = _turns(self.address)
         try:
             while self.number < number:
                 threading.Thread(
@@ -88,17 +90,17 @@ class _Crew:
         slot, lock = self.address + self.slots.strides[0] * i, threading.Lock()
         lock.acquire()
         self.threads[i] = threading.get_native_id()
-        turns = _turns(slot)
         while True:
-            serve(slot, turns)
+            serve(slot, self.turns)
             self.asleep[i] = lock
             lock.acquire()
 
 
 def _turns(slot, some=1000):
     """How many turns of waiting actively take as long as a helper should."""
+    serve(slot, 1)
     times = []
-    for _ in range(3):
+    for _ in range(5):
         start = time.perf_counter()
         serve(slot, some)
         times.append(time.perf_counter() - start)
