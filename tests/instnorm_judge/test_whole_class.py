@@ -304,7 +304,10 @@ def test_killed_and_continued_while_workers_die(handed_in, plain, here, tmp_path
     there = here(course)
     run = autograde(there, ASSIGNMENT, on_this_machine(2), progress=kill_a_worker)
     assert len(set(killed)) == 2
-    assert done(run) == (len(CLASS) - before, before, [])
+    graded, kept, failed = done(run)
+    # One may have been killed between its note and the gradebook: it is graded anew.
+    assert (graded + kept, failed) == (len(CLASS), [])
+    assert before - kept in (0, 1)
     assert gradebook_of(course) == plain
 
 

@@ -193,7 +193,8 @@ ATTACKS = {
         "kernel = get_ipython().kernel\n"
         "kernel.session.send(kernel.iopub_socket, 'stream',\n"
         "    {'name': 'stdout', 'text': 'z' * 100_000_000}, parent=kernel.get_parent())",
-        says="sent a message that is larger than",
+        # On a busy machine the time is over before the message has come.
+        says="sent a message that is larger than|could not be interrupted",
     ),
     "chatty-call": Attack(
         answers=everywhere(
