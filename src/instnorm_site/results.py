@@ -278,7 +278,11 @@ def _groups(line):
 
 
 def _aligned(words):
-    return any(len({word[edge] for word in words}) == 1 for edge in (0, 1))
+    """Whether words end, begin or, as ranges from..to, have their dots below each other."""
+    dots = [word.start + word.text.find("..") for word in words if ".." in word.text]
+    return any(len({word[edge] for word in words}) == 1 for edge in (0, 1)) or (
+        len(dots) == len(words) and len({*dots}) == 1
+    )
 
 
 def _span(words):

@@ -27,6 +27,12 @@ batches of 4
   no norm       4.75  4.86  4.59     0 0.000
   instance norm 4.27  5.00  3.55     1 0.000"""
 
+RANGES = """\
+         median  least..greatest  copy
+8x8        3.47    3.05..59.63    0.39
+4x3        4.57    4.25..5.06     0.63
+128x128   11.98   10.85..13.27    0.88"""
+
 NO_TABLES = (
     "all five agree",
     "[[-1.342 -0.447]\n [ 0.447  1.342]]\nkernel to the five lines: 9e-16",
@@ -77,6 +83,15 @@ def test_heads_with_a_single_blank_between_them_are_cut_at_the_columns():
     assert [row.label.text for row in table.rows if not row.values] == [
         "batches of 64",
         "batches of 4",
+    ]
+
+
+def test_ranges_stand_below_each_other_by_their_dots():
+    """Neither where they begin nor where they end."""
+    assert rows(only_table(RANGES)) == [
+        ["8x8", "3.47", "3.05..59.63", "0.39"],
+        ["4x3", "4.57", "4.25..5.06", "0.63"],
+        ["128x128", "11.98", "10.85..13.27", "0.88"],
     ]
 
 
