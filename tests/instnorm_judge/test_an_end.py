@@ -91,7 +91,7 @@ def executed(notebook, **limits):
 
 
 # The others are variants, each of which waits for its limits: with them two minutes in all.
-ALWAYS = {"floods-with-replies", "hangs-up"}
+ALWAYS = {"hangs-up"}
 
 
 @pytest.mark.parametrize(

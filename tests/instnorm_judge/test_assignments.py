@@ -90,6 +90,7 @@ def test_drift_is_reported_and_mended(course, capsys, monkeypatch):
     assert main(["--check", "--root", str(course)]) == 0
 
 
+@pytest.mark.slow  # some 5 s
 def test_a_source_that_nbgrader_refuses_is_reported(course):
     text = course / f"solutions/{ALGORITHM.stem}/{ALGORITHM.stem}.md"
     text.write_text(text.read_text().replace("### END SOLUTION", "", 1))

@@ -94,6 +94,7 @@ def test_workers_that_die_together_lose_nothing(slowly):
     check_everybody(found)
 
 
+@pytest.mark.slow  # 3 s
 def test_a_scheduler_that_is_started_anew_is_sent_everything_again(slowly, monkeypatch):
     port = open_port()
     first = cluster(port)
