@@ -368,7 +368,7 @@ def _coming(cell):
         return []
     seed = None if os.environ.get(CASES) == "public" else grading_seed()
     try:
-        cases = list(diagnosis._cases(asked.untimed, seed))
+        cases = list(diagnosis.cases(asked.untimed, seed))
     except InternalError:
         return []  # the test will say so
     return [tuple(case.arguments.values()) for case in cases]

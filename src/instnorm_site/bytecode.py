@@ -13,9 +13,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-import playwright
-
 from . import runtime
+from .node import playwright_node
+from .runtime import sha256
 
 SCRIPT = Path(__file__).with_name("bytecode.mjs")
 LIBRARY = "python_stdlib.zip"
@@ -64,11 +64,11 @@ def compile_(engine, archives, folder):
         with tempfile.TemporaryDirectory() as work:
             _run(engine, old, Path(work))
             for path in old:
-                made = (Path(work) / "out" / path.name).read_bytes()
-                about = {"from": fresh[path], "sha256": hashlib.sha256(made).hexdigest()}
+                made = Path(work) / "out" / path.name
+                about = {"from": fresh[path], "sha256": sha256(made)}
                 _note(found[path]).unlink(missing_ok=True)
                 found[path].unlink(missing_ok=True)  # the site may have a link to it
-                found[path].write_bytes(made)
+                found[path].write_bytes(made.read_bytes())
                 _note(found[path]).write_text(json.dumps(about), "utf-8")  # last: then it is whole
     return [found[path] for path in archives]
 
@@ -91,11 +91,13 @@ def _run(engine, archives, work):
         for path in archives
     ]
     (work / "tasks.json").write_text(json.dumps({"tasks": tasks, "away": NOT_THERE}), "utf-8")
-    driver = Path(playwright.__file__).parent / "driver"
-    node = next((p for p in (driver / "node", driver / "node.exe") if p.is_file()), "node")
     try:
         done = subprocess.run(
-            [node, SCRIPT.name], cwd=work, capture_output=True, text=True, timeout=PATIENCE
+            [playwright_node(), SCRIPT.name],
+            cwd=work,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise Failed(f"Node: {error}") from error
@@ -107,7 +109,7 @@ def _hash_of_making(engine, path):
     """A hash of all that the bytecode depends on."""
     total = hashlib.sha256(Path(__file__).read_bytes() + SCRIPT.read_bytes())
     for each in (*(engine / name for name in runtime.CORE), path):
-        total.update(hashlib.sha256(each.read_bytes()).digest())
+        total.update(sha256(each).encode())
     return total.hexdigest()
 
 
@@ -119,7 +121,7 @@ def _made(path):
     """What a compiled archive was made from, or None if it is not there or not whole."""
     try:
         about = json.loads(_note(path).read_text("utf-8"))
-        whole = hashlib.sha256(path.read_bytes()).hexdigest() == about["sha256"]
+        whole = sha256(path) == about["sha256"]
     except (OSError, ValueError, KeyError):
         return None
     return about["from"] if whole else None

@@ -73,7 +73,7 @@ def needed(*names):
 
 def address(served):
     """A name for these files, {name: Path}: their folder on the site, kept by browsers for ever."""
-    text = json.dumps({name: _sha256(path) for name, path in served.items()}, sort_keys=True)
+    text = json.dumps({name: sha256(path) for name, path in served.items()}, sort_keys=True)
     return hashlib.sha256((text + LOCK.read_text("utf-8")).encode()).hexdigest()[:12]
 
 
@@ -119,7 +119,7 @@ class _Unavailable(Exception):
     pass
 
 
-def _sha256(path):
+def sha256(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
@@ -229,7 +229,7 @@ def install(served, folder):
                 shutil.copyfile(path, folder / name)
     lock = json.loads(LOCK.read_text("utf-8"))
     for package in lock["packages"].values():
-        package["sha256"] = _sha256(folder / package["file_name"])
+        package["sha256"] = sha256(folder / package["file_name"])
     (folder / LOCK.name).write_text(json.dumps(lock), "utf-8")
     (folder / "LICENCES.txt").write_text(licences(folder), "utf-8")
 

@@ -24,7 +24,6 @@ from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
-import playwright
 from docutils import nodes
 from PIL import Image, ImageDraw, ImageFont
 from sphinxcontrib import katex
@@ -33,6 +32,7 @@ from instnorm_lab import photos, style
 from instnorm_lab.multistyle import model_file
 
 from . import api, margins, markup, pictures, results, slim_theme
+from .node import playwright_node
 
 FACES = ("serif-regular", "sans-regular", "sans-semibold")
 SHORT = 30  # characters of LaTeX: what fits a line of a small telephone
@@ -49,8 +49,7 @@ def setup(app):
 
 
 def _let_playwright_draw_mathematics():
-    node = Path(playwright.__file__).parent / "driver" / "node"
-    katex.NODEJS_BINARY = str(node if node.is_file() else node.with_suffix(".exe"))
+    katex.NODEJS_BINARY = str(playwright_node())
     katex.KATEX_DEFAULT_OPTIONS = {"strict": "error"}
     # On a busy machine katex calls its server before that listens. Over TCP it tries again.
     katex.KaTeXServer.start_server_process = _start_katex

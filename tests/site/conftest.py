@@ -13,13 +13,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
-import playwright
 import pytest
 import yaml
 from playwright.sync_api import sync_playwright
 
 from instnorm_lab import explorables
 from instnorm_site import gathered, wheel
+from instnorm_site.node import playwright_node
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILT = Path(os.environ.get("BOOK_HTML", ROOT / "_build" / "html"))
@@ -349,9 +349,7 @@ def js():
     `js("epsilon")("gain", 0.1, 0)` is what `gain(0.1, 0)` of epsilon.js returns. Arrays of floats
     become a Float64Array, row by row; everything else is sent as JSON.
     """
-    folder = Path(playwright.__file__).parent / "driver"
-    node = next(path for path in (folder / "node", folder / "node.exe") if path.is_file())
-    command = [node, "--input-type=module", "--eval", SERVE]
+    command = [playwright_node(), "--input-type=module", "--eval", SERVE]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
 
     def packed(array):

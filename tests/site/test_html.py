@@ -16,10 +16,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import playwright
 import pytest
 
 from instnorm_site import markup
+from instnorm_site.node import playwright_node
 
 HERE = Path(__file__).parent / "html-validate"
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,15 +41,13 @@ def validate(tmp_path_factory):
         )
         if got.returncode != 0 or not program.is_file():
             pytest.skip(f"npm has no html-validate, so nothing is validated: {got.stderr[-300:]}")
-    driver = Path(playwright.__file__).parent / "driver"
-    node = next(path for path in (driver / "node", driver / "node.exe") if path.is_file())
 
     def run(folder, pages):
         # Into a file: what it prints is cut off where much is wrong.
         found = tmp_path_factory.mktemp("html") / "found.json"
         options = ["-c", HERE / "rules.json", "--formatter", f"json={found}"]
         answer = subprocess.run(
-            [node, program, *options, *pages],
+            [playwright_node(), program, *options, *pages],
             cwd=folder,
             capture_output=True,
             text=True,

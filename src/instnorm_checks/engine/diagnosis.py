@@ -122,7 +122,7 @@ def examine(exercise: Exercise, function: Callable, seed: int | None = None) -> 
 
 
 def _examine(exercise, function, seed):
-    trials = tuple(_try(exercise, function, case) for case in _cases(exercise, seed))
+    trials = tuple(_try(exercise, function, case) for case in cases(exercise, seed))
     missed = [trial for trial in trials if not trial.passed]
     named = _explain(exercise, trials)
     puzzling = [trial for trial in missed if trial.aspect.name not in named]
@@ -186,7 +186,8 @@ def _types(raises):
     return raises if isinstance(raises, tuple) else (raises,)
 
 
-def _cases(exercise, seed):
+def cases(exercise, seed):
+    """The cases of an exercise: the public ones and, given a seed, hidden ones too."""
     for k, aspect in enumerate(exercise.aspects):
         # What is timed is too large to be kept, and drawn anew.
         yield from (_drawn.__wrapped__ if aspect.pace else _drawn)(exercise, k, seed)

@@ -104,14 +104,17 @@ def few_digits(exercise, trials):
 
     Rounding that no second program reproduces: this is for what nothing else explains.
     """
-    missed = [trial for trial in trials if not trial.passed]
-    if not missed or any(_off(exercise, trial) is None for trial in trials):
+    missed = {trial.aspect.name for trial in trials if not trial.passed}
+    if not missed:
         return []
-    off = {k for trial in missed for k in _off(exercise, trial)}
-    if not off or not all(_off(exercise, trial) for trial in missed):
-        return []
-    what = "output" if len(exercise.returns) == 1 else exercise.returns[min(off)]
-    reached = tuple(a.name for a in exercise.aspects if any(t.aspect is a for t in missed))
+    arrays = set()
+    for trial in trials:
+        off = _off(exercise, trial)
+        if off is None or not (off or trial.passed):
+            return []
+        arrays.update(() if trial.passed else off)
+    what = "output" if len(exercise.returns) == 1 else exercise.returns[min(arrays)]
+    reached = tuple(a.name for a in exercise.aspects if a.name in missed)
     says = SAYS["few-digits"].format(what=what)
     return [(Misconception("few-digits", says, None, reached), list(reached))]
 
