@@ -127,7 +127,7 @@ export function understood(control, text, like) {
 }
 
 /** Drawings, and the notes below them. */
-const SEEN = ".ex-panels, .ex-drawings, .ex-note, svg, div:has(> svg)";
+const SEEN = ".ex-panels, .ex-drawings, .ex-gallery, .ex-note, svg, div:has(> svg)";
 const READ = ".ex-numbers, .ex-table";
 
 /**

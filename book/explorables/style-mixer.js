@@ -73,15 +73,19 @@ function html(model) {
   ${canvas("painting", "Painting", "The painting")}
 </div>
 <p class="ex-note" role="status" data-name="status">${HELLO}</p>
-<div class="ex-buttons">${button("load", `Load the network (${model.get("megabytes")} MB)`)}</div>
+<div class="ex-gallery">
+  <div class="ex-buttons">${button("load", `Load the network (${model.get("megabytes")} MB)`)}</div>
+  <fieldset data-name="gallery" disabled>
+    <p class="ex-note">Press a picture: its style is the new “to”, and the old “to” the new “from”.</p>
+    <div class="ex-thumbnails" data-name="sheet"
+      style="--sheet: url(${model.get("sheet")}); --count: ${count}">${thumbnails.join("")}</div>
+  </fieldset>
+</div>
 <fieldset data-name="controls" disabled>
   <div class="ex-selects">
     ${select("first", "From", Object.fromEntries(styles))}
     ${select("second", "to", Object.fromEntries(styles))}
   </div>
-  <p class="ex-note">Or click a picture below: its style is the new “to”, and the old “to” the new “from”.</p>
-  <div class="ex-thumbnails" data-name="sheet"
-    style="--sheet: url(${model.get("sheet")}); --count: ${count}">${thumbnails.join("")}</div>
   ${slider("t", "How far", 0, 1, 0.05)}
   ${slider("contrast", "Contrast", 0.05, 1, 0.05)}
   ${check("crossFade", "Cross-fade two paintings instead")}
@@ -118,7 +122,7 @@ function show(canvas, { width, height }, planes) {
 }
 
 async function connect({ model, parts, state, change, redraw, ended }) {
-  const { photograph, painting, sheet, status, load, controls, file, reset } = parts;
+  const { photograph, painting, sheet, status, load, gallery, controls, file, reset } = parts;
   const styles = model.get("styles");
   const own = await draw(photograph, model.get("photograph"));
   await draw(painting, model.get("painting"));
@@ -134,7 +138,7 @@ async function connect({ model, parts, state, change, redraw, ended }) {
     worker?.terminate();
     worker = null;
     load.hidden = true;
-    controls.disabled = true;
+    gallery.disabled = controls.disabled = true;
     status.textContent = SORRY;
     waiting?.reject(new Error(SORRY));
   }
@@ -159,7 +163,7 @@ async function connect({ model, parts, state, change, redraw, ended }) {
 
   function begin() {
     load.hidden = true;
-    controls.disabled = false;
+    gallery.disabled = controls.disabled = false;
     redraw();
   }
 

@@ -9,17 +9,26 @@ import inspect
 import re
 from importlib import import_module
 
+from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import make_refnode
 
 _LISTED = re.compile(r'(nav-link" href="[^"]*"><code[^>]*><span class="pre">)([^<]*)')
+
+_STRING = re.compile(r"""(?<![\w`])(["'])[\w-]+\1(?![\w`])""")
+_PRIME = re.compile(r"(?<![A-Za-z])((?:\w_)?[A-Za-z]|mean)('{1,2})(?![A-Za-z'])")
+#: What no line should end within: a shape, a short difference in brackets, a name and its value.
+_SHORT = re.compile(
+    r"\((?=[^()]*[,+*/=·-])(?=[^()]{3,18}\))[^() ]{1,9}(?: [^() ]{1,9}){1,4}\)"
+    r"|(?<!\S)\w{1,10} (?:=|>=|->) -?[\d.]*[\dA-Za-z](?![\w(\[])"
+)
 
 
 def setup(app):
     app.setup_extension("numpydoc")  # and with it Sphinx's autodoc and autosummary
     app.add_directive("exports", Exports)
     # Before numpydoc, which takes the docstring apart at priority 500.
-    app.connect("autodoc-process-docstring", _escape, priority=400)
+    app.connect("autodoc-process-docstring", _as_restructured_text, priority=400)
     app.connect("missing-reference", _resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -47,7 +56,16 @@ class Exports(SphinxDirective):
         ]
         # What a page shows changes with the modules that it describes.
         self.env.note_dependency(inspect.getfile(module))
-        return self.parse_text_to_nodes("\n".join(lines))
+        made = self.parse_text_to_nodes("\n".join(lines))
+        for each in (entry for node in made for entry in node.findall(addnodes.index)):
+            # Else each module would stand in the index twice: under its name, and under "module".
+            each["entries"] = [_single(*entry) for entry in each["entries"]]
+        return made
+
+
+def _single(kind, said, *rest):
+    module = said.removeprefix("module; ")
+    return ("single", f"{module} (module)", *rest) if kind == "pair" else (kind, said, *rest)
 
 
 def page(text):
@@ -61,9 +79,24 @@ def _directive(each):
     return "autoexception" if issubclass(each, BaseException) else "autoclass"
 
 
-def _escape(app, what, name, obj, options, lines):
-    """Leave the asterisk of `*spatial` what it is; reStructuredText would take it for emphasis."""
-    lines[:] = [re.sub(r"(?<![\w*\\])\*(?=\w)", r"\\*", line) for line in lines]
+def _as_restructured_text(app, what, name, obj, options, lines):
+    """Let a docstring look on the page as in a terminal; its blocks of code stay as they are."""
+    block = None  # the indent of the line above a block of code, while in one
+    for k, line in enumerate(lines):
+        indent = len(line) - len(line.lstrip())
+        if block is not None and line and indent <= block:
+            block = None
+        if block is None:
+            lines[k] = _prose(line)
+            block = indent if line.endswith("::") else None
+
+
+def _prose(line):
+    """A line of a docstring: reStructuredText would take some of its signs for others."""
+    line = re.sub(r"(?<![\w*\\])\*(?=\w)(?!\w+\*)", r"\\*", line)  # `*spatial` is no emphasis,
+    line = _STRING.sub(r"``\g<0>``", line)  # no string has the quotation marks of speech,
+    line = _PRIME.sub(lambda match: match[1] + "′″"[len(match[2]) - 1], line)  # no prime is one;
+    return _SHORT.sub(lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), line)
 
 
 def _resolve(app, env, node, contnode):

@@ -36,8 +36,9 @@ HEADED = re.compile(
 )
 MANY, LONG = 4, 30
 
-#: A long name or path in running text, which may break after its parts.
-NAME = re.compile(r'(?<=<span class="pre">)[^<]{20,}(?=</span>)')
+#: A name or path in running text that no line of a small telephone holds, which may break after its
+#: parts.
+NAME = re.compile(r'(?<=<span class="pre">)[^<]{28,}(?=</span>)')
 
 
 def page(text):
@@ -51,7 +52,7 @@ def page(text):
     text = re.sub(r'(<script [^>]*?)defer="defer"', r"\1defer", text)
     text = re.sub(r'(<a [^>]*?)download=""', r"\1download", text)
     text = HEADED.sub(_cards, PRINTED.sub("", text))
-    text = NAME.sub(lambda name: re.sub(r"[/_](?=\w|&lt;)", r"\g<0><wbr>", name[0]), text)
+    text = NAME.sub(lambda name: re.sub(r"[/_.,=](?=\w|&lt;)", r"\g<0><wbr>", name[0]), text)
     return re.sub(r' class="([^"]*)"', _once, text)
 
 

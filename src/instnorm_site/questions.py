@@ -12,6 +12,7 @@ what a mistake makes of them is seen.
 import base64
 import functools
 import io
+import re
 import textwrap
 import zlib
 
@@ -279,7 +280,7 @@ def _in_pictures(exercise, case, part, right, mistakes, rng):
     order = rng.permutation(len(mistakes))
     choices = [
         {
-            "text": each.name.replace("-", " "),
+            "text": _in_words(each.name),
             "says": each.says,
             "output": "",
             "picture": _row("it would give", planes, scale),
@@ -302,8 +303,15 @@ def _in_pictures(exercise, case, part, right, mistakes, rng):
             _row("right output", right, scale),
         ],
         "seen": _row("this output", mistakes[0][1], scale),
-        "greys": f"Of outputs {_number(scale[0])} is black, and {_number(scale[1])} white.",
+        "greys": "In the outputs {} is black, and {} white.".format(
+            *(_number(end).replace("-", "−") for end in scale)
+        ),
     }
+
+
+def _in_words(name):
+    """The name of a misconception; of its letters, a small l alone would be taken for a 1."""
+    return re.sub(r"\bl\b", "L", name.replace("-", " "))
 
 
 def _call(exercise, case):
@@ -318,7 +326,7 @@ def _call(exercise, case):
 def _assembled(exercise, kind, case, part, right, mistakes, rng):
     choices = [
         {
-            "text": each.name.replace("-", " ") if kind == MISTAKE else output,
+            "text": _in_words(each.name) if kind == MISTAKE else output,
             "says": each.says,
             "output": output,
         }

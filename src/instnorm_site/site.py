@@ -5,7 +5,7 @@
 - Mathematics is drawn when the book is built, by the Node that the package playwright brings.
 - Each page has a description for search engines, and a card for whoever is sent a link to it. The
   address in it is ``html.baseurl`` of ``_config.yml``.
-- A comma behind a formula never begins a line.
+- A comma behind a formula never begins a line, and no line ends within a shape such as (N, C).
 - The design of `instnorm_lab.style` becomes a style sheet.
 - What a line cites stands in the margin beside it: see `margins`.
 - Columns of numbers become tables: see `results`.
@@ -36,6 +36,12 @@ from .node import playwright_node
 
 FACES = ("serif-regular", "sans-regular", "sans-semibold")
 SHORT = 30  # characters of LaTeX: what fits a line of a small telephone
+SHORT_CODE = 22  # and of code
+
+#: Between a number and its unit, and before the number of a figure.
+UNIT = re.compile(r"(?<=\d) (?=%|(?:[kKMGT]?i?B|[nµm]?s|[kMG]?Hz|[mc]m)\b)|(?<=\bFig\.) (?=\d)")
+#: Pages, or years: browsers would end a line behind the dash.
+SPAN = re.compile(r"(?<![\w.])\d+[-–]\d+(?![\w-])")
 
 
 def setup(app):
@@ -111,7 +117,8 @@ def foot(version, repository="", branch="main", page="", title=""):
 
 
 def _keep_together(app, doctree, docname):
-    """Keep short formulas and the comma behind them on one line; browsers would break between."""
+    """Keep on one line what browsers would break: a short formula and the comma behind it, a short
+    piece of code, a number and its unit, the first page and the last."""
     for formula in list(doctree.findall(nodes.math)):
         text = formula.next_node(descend=False, siblings=True)
         marks = re.match(r"[,;.:!?)’”]*", text).group() if isinstance(text, nodes.Text) else ""
@@ -120,6 +127,21 @@ def _keep_together(app, doctree, docname):
             formula.parent.replace(text, nodes.Text(text[len(marks) :]))
             formula.replace_self(together)
             together += [formula, nodes.Text(marks)]
+    for code in doctree.findall(nodes.literal):
+        if len(code.astext()) <= SHORT_CODE:
+            code["classes"].append("together")
+    for text in list(doctree.findall(nodes.Text)):
+        if isinstance(text.parent, (nodes.paragraph, nodes.inline, nodes.emphasis, nodes.strong)):
+            text.parent.replace(text, [*_spans(UNIT.sub("\N{NARROW NO-BREAK SPACE}", text))])
+
+
+def _spans(text):
+    at = 0
+    for match in SPAN.finditer(text):
+        yield nodes.Text(text[at : match.start()])
+        yield nodes.inline("", match[0].replace("-", "–"), classes=["together"])
+        at = match.end()
+    yield nodes.Text(text[at:])
 
 
 def _is_short(latex):

@@ -1,4 +1,4 @@
-"""Where things stand on a wide page."""
+"""Where things stand on a page, and where its lines end."""
 
 import re
 from pathlib import Path
@@ -67,6 +67,69 @@ def test_an_explorable_uses_the_width_that_it_has(visit, name):
     assert seen["smallest"] >= 12
     assert seen["apart"] < 0.35
     assert 0 <= seen["gap"] < 60
+
+
+def test_below_the_pictures_of_the_mixer_there_is_no_empty_field(mounted):
+    box = mounted("style-mixer", width=1440).box
+    gallery, desk, whole = (
+        box.locator(part).bounding_box() for part in ("[data-name=gallery]", ".ex-desk", ".ex")
+    )
+    ends = [each["y"] + each["height"] for each in (gallery, desk)]
+    assert abs(ends[0] - ends[1]) / whole["height"] < 0.35
+    right = desk["x"] + desk["width"]
+    assert whole["x"] + whole["width"] - right < 20  # and none beside them
+
+
+@pytest.mark.parametrize("name", ["hands-on/domain-shift.html", "hands-on/for-instructors.html"])
+@pytest.mark.parametrize("width", [390, 820])
+def test_neither_short_code_nor_a_word_of_it_is_broken(visit, name, width):
+    page = visit(name, width=width)
+    page.evaluate("document.querySelectorAll('details').forEach((e) => (e.open = true))")
+    seen, broken = page.evaluate("""() => {
+      const codes = [...document.querySelectorAll(".bd-article :is(p, li) > code.literal")];
+      const short = codes.filter((code) => code.textContent.length <= 22);
+      const words = codes.flatMap((code) => [...code.querySelectorAll(".pre:not(:has(wbr))")]);
+      const lines = (e) => new Set([...e.getClientRects()].map((box) => Math.round(box.top))).size;
+      const broken = [...short, ...words].filter((e) => lines(e) > 1).map((e) => e.textContent);
+      return [short.length, broken];
+    }""")
+    assert seen > 25
+    assert broken == []
+
+
+def test_lines_of_code_end_where_those_of_the_text_do(visit):
+    page = visit("applications/which-norm.html", width=820)
+    boxes = page.locator(".cell_input").evaluate_all(
+        "(boxes) => boxes.map((box) => box.getBoundingClientRect().right)"
+    )
+    assert len(boxes) > 10
+    text = page.evaluate("document.querySelector('section > p').getBoundingClientRect().right")
+    assert boxes == pytest.approx([text] * len(boxes), abs=0.5)
+
+
+def test_the_page_404_has_lines_of_the_same_length(visit):
+    box = visit("404.html", width=1440).locator(".bd-article > p").first.bounding_box()
+    assert box["width"] <= 640
+
+
+def test_in_the_dark_pictures_are_as_they_are_in_the_light(visit):
+    """What a caption says is black is black."""
+    page = visit("hands-on/the-algorithm.html", color_scheme="dark")
+    page.locator(".questions").scroll_into_view_if_needed()
+    picture = page.locator(".question-row img").first
+    picture.wait_for()
+    looks = picture.evaluate(
+        "(e) => [getComputedStyle(e).filter, getComputedStyle(e).borderRadius]"
+    )
+    assert looks == ["none", "0px"]
+
+
+def test_no_line_ends_between_a_number_and_its_unit(built):
+    for path in sorted(built.rglob("*.html")):
+        for paragraph in re.findall(r"<p>.*?</p>", path.read_text("utf-8"), flags=re.DOTALL):
+            other = r'<code.*?</code>|<span class="caption-number">.*?</span>|<[^>]*>'
+            prose = re.sub(other, "", paragraph, flags=re.DOTALL)
+            assert not re.findall(r"\d (?:%|[MGk]i?B\b)|\bFig\. \d", prose), (path, prose)
 
 
 @pytest.mark.parametrize("path", sorted(BOOK.rglob("*.md")), ids=lambda path: path.stem)

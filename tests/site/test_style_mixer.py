@@ -64,7 +64,7 @@ def test_nothing_is_loaded_before_it_is_asked_for(mixer):
     assert any(url.endswith("style-mixer.js") for url in requests)
     assert not [url for url in requests if "onnx" in url or "painter" in url]
     assert "MB" in box.locator("[data-name=load]").inner_text()
-    assert box.locator("fieldset").evaluate("each => each.disabled")
+    assert box.locator("[data-name=controls]").evaluate("each => each.disabled")
 
 
 @pytest.mark.slow  # some 10 s
@@ -143,5 +143,5 @@ def test_where_the_network_cannot_come_it_says_so(mixer):
     box.locator("[data-name=load]").click()
     box.get_by_role("status").filter(has_text="could not be loaded").wait_for()
     assert box.locator("[data-name=load]").is_hidden()
-    assert box.locator("fieldset").evaluate("each => each.disabled")
+    assert box.locator("[data-name=controls]").evaluate("each => each.disabled")
     assert read(box, "painting").std() > 0.1  # the still is there
