@@ -38,6 +38,15 @@ OF_A_BOOK = """({ key, keys, colours }) => {
     if (to) link.setAttribute("href", `${to}.xhtml${anchor ? `#${anchor}` : ""}`);
     else if (address.startsWith("file:")) link.replaceWith(...link.childNodes);
   }
+  // What the page keeps apart by its style.
+  for (const type of gathered.querySelectorAll("dt > .classifier")) type.before(" : ");
+  for (const number of gathered.querySelectorAll(".chapter-number")) number.after(" ");
+  for (const card of gathered.querySelectorAll(".sd-card:has(.sd-stretched-link)")) {
+    const title = card.querySelector(".sd-card-title");
+    const link = card.querySelector(".sd-stretched-link");
+    link.replaceChildren(...title.childNodes);
+    title.append(link);
+  }
   const images = [];
   for (const image of gathered.querySelectorAll("img[src^='file:']")) {
     const address = image.getAttribute("src");
@@ -74,16 +83,22 @@ svg text { font-family: "Book Sans", sans-serif; }
 pre { font-size: 0.75em; white-space: pre-wrap; }
 .cell_output pre, div.results { padding-left: 0.8em; border-left: 3px solid %s; }
 table { border-collapse: collapse; }
+caption { text-align: left; }
+.results tbody th { font-weight: normal; }
+details { margin: 0.6em 0; }
+dt strong { font-family: monospace; font-size: 0.9em; }
+.together { white-space: nowrap; }
 th, td { padding: 0.15em 0.8em 0.15em 0; text-align: left; vertical-align: top; }
 table.results td { text-align: right; }
 div.math { text-align: center; margin: 1em 0; }
 .eqno { float: right; }
 .compare-pictures img { width: 48%%; }
 ol.chapters { padding: 0; list-style: none; }
+ol.chapters li { margin-bottom: 1.5em; }
 ol.chapters svg { display: block; max-width: 10rem; }
 .chapter-title { font-weight: bold; }
 .chapter-question { display: block; }
-td p { margin: 0; }
+td p, th p { margin: 0; }
 nav ol { list-style: none; }
 .touch { font-size: 0.9em; }
 .cover { margin: 0; text-align: center; }

@@ -30,6 +30,7 @@ parts:
   - caption: Second part
     chapters:
       - file: notation
+      - file: api
 """
 
 
@@ -119,7 +120,28 @@ def test_contents_follow_the_order_of_the_parts(pages):
         ("principles--invariance.xhtml", "3. Freedom lost, invariance gained"),
         ("hands-on--the-algorithm.xhtml", "The algorithm: hands on"),
         ("notation.xhtml", "Notation"),
+        ("api.xhtml", "The functions"),
     ]
+
+
+def test_words_that_the_style_of_the_page_keeps_apart_are_apart(pages):
+    described = [
+        "".join(each.itertext())
+        for each in pages["book/api.xhtml"].iter(f"{HTML}dt")
+        if each.find(f"{HTML}span[@class='classifier']") is not None
+    ]
+    assert len(described) > 100
+    assert all(re.match(r"[\w, *]+ : \S", each) for each in described)
+    home = pages["book/index.xhtml"]
+    (chapters,) = (
+        e
+        for e in home.iter(f"{HTML}ol")
+        if (e.get("class") or "") == "chapters" and "Style and content" in "".join(e.itertext())
+    )
+    assert "1 Style and content" in " ".join("".join(chapters.itertext()).split())
+    cards = [e for e in home.iter(f"{HTML}div") if "sd-card-title" in (e.get("class") or "")]
+    assert ["".join(card.itertext()).strip() for card in cards] == ["Read", "Touch", "Do"]
+    assert cards[-1].find(f".//{HTML}a").get("href") == "hands-on--the-algorithm.xhtml"
 
 
 @pytest.mark.proof
