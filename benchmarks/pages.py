@@ -9,6 +9,8 @@ machine, with the processor slowed down four times by the browser. Measured are
   come from a server that compresses text (gzip), which is what web hosts do;
 - the time to the largest paint, and the total blocking time, as it is usually defined: what long
   tasks take beyond 50 ms, after the first paint of any content; medians of five visits;
+- the layout shift, as it is usually defined: the worst of all session windows, while the page loads
+  and while the last visitor scrolls through it, screen by screen;
 - for a page with explorables, the time from frame to frame while a slider of each is dragged for a
   second: the median and the 95th percentile of all of them. 16.7 ms are 60 frames a second. There
   is no graphics card behind this browser: the processor draws as well.
@@ -36,7 +38,7 @@ from .surroundings import surroundings
 SITE = Path(__file__).resolve().parents[1] / "_build" / "html"
 RESULTS = Path(__file__).parent / "results" / "pages.json"
 SLOWDOWN, VISITS = 4, 5
-BARS = {"gzip_kB": 500, "largest_paint_ms": 1500, "blocking_ms": 150, "frame_ms": 17}
+BARS = {"gzip_kB": 500, "largest_paint_ms": 1500, "blocking_ms": 150, "shift": 0.02, "frame_ms": 17}
 COMPRESSED = {".html", ".css", ".js", ".json", ".svg", ".xml"}
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
@@ -47,6 +49,17 @@ WATCH = """
     (list) => list.getEntries().forEach(note)).observe({ type, buffered: true });
   watch("largest-contentful-paint", (entry) => { paint = entry.startTime; });
   watch("longtask", (entry) => { tasks.push(entry); });
+  // A session window ends after a second without a shift, or after five.
+  const shifts = { first: -Infinity, last: -Infinity, sum: 0 };
+  window.shift = 0;
+  watch("layout-shift", ({ hadRecentInput, startTime, value }) => {
+    if (hadRecentInput) return;
+    if (startTime - shifts.last > 1000 || startTime - shifts.first > 5000)
+      Object.assign(shifts, { first: startTime, sum: 0 });
+    shifts.last = startTime;
+    shifts.sum += value;
+    shift = Math.max(shift, shifts.sum);
+  });
   window.blocked = () => {
     const [first] = performance.getEntriesByName("first-contentful-paint");
     const after = tasks.map((task) => task.startTime + task.duration
@@ -54,6 +67,16 @@ WATCH = """
     return after.reduce((sum, each) => sum + Math.max(0, each), 0);
   };
 """
+
+SCROLL = """() => new Promise((done) => {
+  const on = () => {
+    const before = scrollY;
+    scrollBy({ top: innerHeight, behavior: "instant" });
+    if (scrollY === before) return done(shift);
+    setTimeout(on, 100);
+  };
+  on();
+})"""
 
 DRAG = """(slider) => new Promise((done) => {
   const [low, high] = [Number(slider.min), Number(slider.max)];
@@ -116,7 +139,9 @@ def measure(browser, server, name):
         weights = [sum(sizes) for sizes in zip(*server.sent, strict=True)]
         paints.append(paint)
         blocks.append(blocked)
-        moved = frames(page) if len(paints) == VISITS else []
+        if len(paints) == VISITS:
+            shift = page.evaluate(SCROLL)
+            moved = frames(page)
         page.context.close()
     row = {
         "page": name,
@@ -124,6 +149,7 @@ def measure(browser, server, name):
         "gzip_kB": round(weights[1] / 1000),
         "largest_paint_ms": round(statistics.median(paints)),
         "blocking_ms": round(statistics.median(blocks)),
+        "shift": round(shift, 3),
     }
     if moved:
         row["frame_ms"] = round(statistics.median(moved), 1)
@@ -144,7 +170,7 @@ def main():
     chromium = next(filter(None, map(shutil.which, gathered.BROWSERS)), None)
     handler = functools.partial(Server, directory=options.site)
     rows = []
-    columns = ("plain_kB", "gzip_kB", "largest_paint_ms", "blocking_ms", "frame_ms", "frame_95_ms")
+    columns = ("plain_kB", *BARS, "frame_95_ms")
     print(f"{'page':38}", *(f"{column:>17}" for column in columns))
     with (
         ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,

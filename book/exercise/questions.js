@@ -29,13 +29,7 @@ export async function mount(box, within = (change) => change()) {
   const made = await questionsOf(page);
   within(() => {
     box.replaceChildren(...made.map((each, k) => asked(each, page, k)));
-    grown(box);
   });
-}
-
-// Says that something has come into the page, so that what is too wide in it is marked (reading.js).
-function grown(box) {
-  box.dispatchEvent(new Event("grown", { bubbles: true }));
 }
 
 // The style sheet of the questions, which has come when this has.
@@ -166,7 +160,6 @@ export async function due(box) {
       element("p", { text: "You missed these some time ago." }),
       ...again.map(({ id, page }, k) => asked(known.get(id), page, k)),
     );
-    grown(box);
   }
   if (later) box.append(element("p", { text: `${later} more will come back on another day.` }));
 }

@@ -95,7 +95,7 @@ ${choice("mode", "Normalise", Object.fromEntries(labels))}
     "Deviation, layer by layer",
     "Standard deviation after each of twelve layers on a logarithmic axis, one line for each of " +
       "the three networks",
-    `<path class="ex-dashed" data-name="marker" d="M0 ${PLOT.top}V${PLOT.bottom}"/>
+    `<path class="ex-dashed" data-name="marker"/>
      ${lines.join("")}<circle class="ex-dot ex-muted" data-name="dot" r="5"/>`,
   )}
   <div>
@@ -137,7 +137,7 @@ function connect({ parts, state, change }) {
     for (const name of Object.keys(MODES)) {
       parts[name].classList.toggle("ex-chosen", name === mode);
     }
-    parts.marker.setAttribute("transform", `translate(${PLOT.x(layer)} 0)`);
+    parts.marker.setAttribute("d", PLOT.upright(layer));
     parts.dot.setAttribute("cx", PLOT.x(layer));
     parts.dot.setAttribute("cy", PLOT.y(std));
     parts.bars.setAttribute("d", outline(histogram(a, BINS, SHOWN), a.length, HEIGHT));

@@ -46,8 +46,8 @@ const HTML = `
     "Deviation of the output",
     "Deviation of the output against the contrast of the input, both on logarithmic axes: a " +
       "slope that bends into a plateau at the root of epsilon",
-    `<g data-name="threshold"><path class="ex-dashed" d="M0 ${PLOT.top}V${PLOT.bottom}"/>
-       <text x="5" y="${PLOT.top + 12}">√ε</text></g>
+    `<g data-name="threshold"><path class="ex-dashed" data-name="at"/>
+       <text data-name="root-sign" y="${PLOT.top + 12}">√ε</text></g>
      <path class="ex-line ex-blue" data-name="curve"/>
      <circle class="ex-dot ex-accent" data-name="dot" r="5"/>`,
   )}
@@ -79,7 +79,8 @@ function connect({ model, parts }) {
     const curve = CURVE.map((each) => [each, amplitude(each, eps)]);
     parts.curve.setAttribute("d", PLOT.path(curve.filter(([, value]) => value >= OUT[0])));
     parts.threshold.setAttribute("visibility", root < CONTRASTS[0] ? "hidden" : "visible");
-    parts.threshold.setAttribute("transform", `translate(${PLOT.x(root)} 0)`);
+    parts.at.setAttribute("d", PLOT.upright(root));
+    parts["root-sign"].setAttribute("x", PLOT.x(root) + 5);
     parts.dot.setAttribute("cx", PLOT.x(c));
     parts.dot.setAttribute("cy", PLOT.y(out));
 

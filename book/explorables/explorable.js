@@ -101,10 +101,32 @@ function write(node, text) {
 // Set a control, and the value behind it if it is a slider.
 function put(control, value, text) {
   if (typeof value === "boolean") control.checked = value;
-  else control.value = value;
-  if (control.type !== "range") return;
+  else if (control.value !== String(value)) control.value = value;
+  if (control.type !== "range" || control.getAttribute("aria-valuetext") === text) return;
   control.setAttribute("aria-valuetext", text);
   write(control.closest(".ex-slider").querySelector("output"), text);
+}
+
+const REST = 300; // ms without a change after which a drag is over
+
+/**
+ * Keeps the size of a box while something in it is dragged: then the browser lays out the box alone
+ * in each frame, and not the page around it. Returns a function to be called at each change.
+ */
+function steady(box) {
+  let rest = 0;
+  const release = () => {
+    rest = 0;
+    Object.assign(box.style, { contain: "", boxSizing: "", height: "" });
+  };
+  return () => {
+    if (rest) clearTimeout(rest);
+    else {
+      const { height } = box.getBoundingClientRect();
+      Object.assign(box.style, { contain: "size layout style", boxSizing: "border-box", height: `${height}px` });
+    }
+    rest = setTimeout(release, REST);
+  };
 }
 
 // What a control says, as a value like the one that it had at first.
@@ -196,6 +218,12 @@ export function explorable({ start, html, connect, presets = {} }) {
       });
     }
 
+    const hold = steady(el);
+    function drag(values) {
+      hold();
+      move(values);
+    }
+
     function move(values) {
       for (const [key, value] of Object.entries(values)) model.set(key, value);
     }
@@ -211,10 +239,11 @@ export function explorable({ start, html, connect, presets = {} }) {
     }
 
     const end = new AbortController();
-    const show = await connect({ el, model, parts, state, move, change, redraw, ended: end.signal });
+    const show = await connect({ el, model, parts, state, move: drag, change, redraw, ended: end.signal });
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", ({ target }) => {
-      if (target.name in start) move({ [target.name]: read(target, start[target.name]) });
+      const set = target.type === "range" ? drag : move;
+      if (target.name in start) set({ [target.name]: read(target, start[target.name]) });
     });
     form.addEventListener("change", ({ target }) => {
       if (target.name in start) change();

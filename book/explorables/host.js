@@ -1,6 +1,6 @@
 // Mounts the page's explorables. Each is a <div class="explorable" data-explorable="name"> which
-// holds a fall-back figure and its model as JSON; its module, name.js beside this file, is
-// imported when the reader comes near.
+// holds a fall-back figure and its model as JSON, or the name of a file with it; that and its module,
+// name.js beside this file, are loaded when the reader comes near.
 (() => {
   const base = new URL(".", document.currentScript.src);
 
@@ -53,12 +53,22 @@
     }
   }
 
+  async function valuesOf({ dataset, textContent }) {
+    if (!dataset.model) return JSON.parse(textContent);
+    const answer = await fetch(new URL(dataset.model, base));
+    if (!answer.ok) throw new Error(`no ${dataset.model}`);
+    return answer.json();
+  }
+
   async function mount(box) {
     const name = box.dataset.explorable;
     const stage = document.createElement("div");
     try {
-      const { default: widget } = await import(new URL(`${name}.js`, base));
-      const model = new Model(name, JSON.parse(box.querySelector("script").textContent));
+      const [{ default: widget }, values] = await Promise.all([
+        import(new URL(`${name}.js`, base)),
+        valuesOf(box.querySelector("script")),
+      ]);
+      const model = new Model(name, values);
       await widget.render({ model, el: stage });
       box.querySelector(".explorable-fallback").replaceWith(stage);
       box.dataset.mounted = "";
@@ -77,7 +87,7 @@
         else mount(target);
       }
     },
-    { rootMargin: "600px" },
+    { rootMargin: "200%" },
   );
   // Questions stand at the end of a page, and come when the reader does.
   function ask(box) {

@@ -16,8 +16,8 @@ function scale({ range: [low, high], log = false }, [from, to]) {
 
 /**
  * A pair of axes, each {label, range, ticks, log}. Gives x(value) and y(value), places in the
- * drawing (values beyond the ends are drawn there); path([[x, y], ...]), what draws a line; and
- * svg(label, contents).
+ * drawing (values beyond the ends are drawn there); path([[x, y], ...]) and upright(x), what draws a
+ * line; and svg(name, title, label, contents).
  */
 export function axes(horizontal, vertical) {
   const x = scale(horizontal, [LEFT, RIGHT]);
@@ -43,7 +43,8 @@ export function axes(horizontal, vertical) {
     <text x="${(LEFT + RIGHT) / 2}" y="${HEIGHT - 5}" text-anchor="middle">${horizontal.label}</text>
   </svg>
 </div>`;
-  return { x, y, top: TOP, bottom: BOTTOM, path, svg };
+  const upright = (value) => `M${x(value).toFixed(1)} ${TOP}V${BOTTOM}`;
+  return { x, y, top: TOP, path, upright, svg };
 }
 
 /** A frame for a histogram, and the numbers below it. `contents` stands before its bars. */

@@ -162,7 +162,8 @@ function connect({ model, el, parts, change }) {
     parts.block.classList.toggle("ex-even", normalised);
     const [left, top] = place(n, c);
     const [across, down] = [((p % W) * SIDE) / W, (Math.floor(p / W) * SIDE) / H];
-    parts.cell.setAttribute("transform", `translate(${left + across} ${top + down})`);
+    parts.cell.setAttribute("x", left + across);
+    parts.cell.setAttribute("y", top + down);
     groupsControl.disabled = method !== "GN";
 
     const { mean, variance } = setMoments(values, shape, { n, c }, method, groups);

@@ -46,10 +46,11 @@ const SWEEPS = {
   forward: { steps: [5, 3], torch: [2, 1], ours: [1, 1] },
   backward: { steps: [14, 8], torch: [4, 1], ours: [2, 1] },
 };
+// Shapes begin at their middle.
 const PROGRAMS = {
-  steps: { name: "Step by step", hue: "muted", shape: "M-5 -5H5V5H-5Z" },
-  torch: { name: "PyTorch", hue: "blue", shape: "M0 -6L6 5H-6Z" },
-  ours: { name: "Ours", hue: "accent", shape: "M-6 0A6 6 0 1 1 6 0A6 6 0 1 1 -6 0Z" },
+  steps: { name: "Step by step", hue: "muted", shape: "m-5-5h10v10h-10z" },
+  torch: { name: "PyTorch", hue: "blue", shape: "m0-6l6 11h-12z" },
+  ours: { name: "Ours", hue: "accent", shape: "m-6 0a6 6 0 1 1 12 0a6 6 0 1 1-12 0z" },
 };
 const TEAMS = {
   WARP: "some lanes of a warp",
@@ -168,7 +169,7 @@ function timeText(seconds) {
 const names = (things) =>
   Object.fromEntries(Object.entries(things).map(([key, { name }]) => [key, name]));
 const mark = (attributes, { shape, hue }) =>
-  `<path class="ex-dot ex-${hue}" ${attributes} d="${shape}"/>`;
+  `<path class="ex-dot ex-${hue}" ${attributes} d="M0 0${shape}"/>`;
 
 const HTML = `
 <div class="ex-drawings">
@@ -238,7 +239,7 @@ function connect({ parts }) {
     for (const [program, bytes] of Object.entries(moved)) {
       const intensity = operations / bytes;
       const place = [PLOT.x(intensity), PLOT.y(speed(intensity) / TERA)];
-      parts[`${program}-mark`].setAttribute("transform", `translate(${place})`);
+      parts[`${program}-mark`].setAttribute("d", `M${place}${PROGRAMS[program].shape}`);
       numbers[`${program}-bytes`] = bytesText(bytes);
       numbers[`${program}-intensity`] = digits(intensity);
       numbers[`${program}-time`] = timeText(operations / speed(intensity));

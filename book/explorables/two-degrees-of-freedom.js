@@ -117,7 +117,7 @@ const HTML = `
     `<circle class="ex-ring" cx="${TOP.x}" cy="${TOP.y}" r="${TOP.unit * ROOT3}"/>
     ${axes(fromTop)}
     <path class="ex-accent" data-part="trail"/>
-    <path class="ex-line ex-green" data-part="target" d="M-9 0L0 -9L9 0L0 9Z"/>
+    <path class="ex-line ex-green" d="M${at(fromTop(toFrame(TARGET)))}m-9 0l9-9l9 9l-9 9z"/>
     <path class="ex-line ex-blue" data-part="step"/>`,
   )}
 </div>
@@ -193,7 +193,11 @@ function connect({ parts, state, move, change, redraw }) {
   drag(side.handle, SIDE, ([u, v, h], right, up) => [u, v, h + up / UP]);
   drag(top.handle, TOP, ([u, v, h], right, up) => [u + right, v + up, h]);
 
-  const put = (node, point) => node.setAttribute("transform", `translate(${at(point)})`);
+  // Not by a transform: when one changes, the layers of the page are put together anew.
+  function put(circle, [x, y]) {
+    circle.setAttribute("cx", x.toFixed(1));
+    circle.setAttribute("cy", y.toFixed(1));
+  }
 
   return (now) => {
     const [x, eps] = [pixels(now), now.eps];
@@ -212,7 +216,6 @@ function connect({ parts, state, move, change, redraw }) {
     }
     put(side.shadow, fromSide([u, v, 0]));
     side.drop.setAttribute("d", path(fromSide([u, v, h]), fromSide([u, v, 0])));
-    put(top.target, fromTop(toFrame(TARGET)));
     top.step.setAttribute("d", arrow(fromTop([u, v]), fromTop(toFrame(downhill(x, eps)))));
     top.trail.setAttribute("d", trail.length ? path(...trail.map((p) => fromTop(toFrame(p)))) : "");
 

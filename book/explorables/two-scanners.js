@@ -16,25 +16,31 @@ const DIFFERENCE = [-1, 1];
 
 /** gain × field × x + offset, where the field grows from 1 - f on the left to 1 + f on the right. */
 export function scanned(x, width, { gain, offset, field }) {
-  return x.map((value, i) => {
+  const y = new Float64Array(x.length);
+  for (let i = 0; i < x.length; i += 1) {
     const across = width > 1 ? (2 * (i % width)) / (width - 1) - 1 : 0;
-    return gain * (1 + field * across) * value + offset;
-  });
+    y[i] = gain * (1 + field * across) * x[i] + offset;
+  }
+  return y;
 }
 
 /** For each pixel, whether it stays when a share of the height and of the width is cut away. */
 export function kept(width, height, crop) {
   const [left, top] = [(crop * width) / 2, (crop * height) / 2].map(Math.round);
-  return Array.from({ length: width * height }, (_, i) => {
-    const [row, column] = [Math.floor(i / width), i % width];
-    return row >= top && row < height - top && column >= left && column < width - left;
-  });
+  const stays = new Array(width * height).fill(false);
+  for (let row = top; row < height - top; row += 1)
+    stays.fill(true, row * width + left, (row + 1) * width - left);
+  return stays;
 }
 
 /** Instance normalisation by the mean and the variance of the chosen values. */
 export function normalised(x, chosen, eps = EPS) {
   let [count, sum, squares] = [0, 0, 0];
-  for (let i = 0; i < x.length; i += 1) if (chosen[i]) [count, sum] = [count + 1, sum + x[i]];
+  for (let i = 0; i < x.length; i += 1) {
+    if (!chosen[i]) continue;
+    count += 1;
+    sum += x[i];
+  }
   const mean = sum / count;
   for (let i = 0; i < x.length; i += 1) if (chosen[i]) squares += (x[i] - mean) ** 2;
   const root = Math.sqrt(squares / count + eps);
@@ -45,7 +51,9 @@ export function normalised(x, chosen, eps = EPS) {
 export function apart(x, y, where) {
   let [count, squares] = [0, 0];
   for (let i = 0; i < x.length; i += 1) {
-    if (where[i]) [count, squares] = [count + 1, squares + (x[i] - y[i]) ** 2];
+    if (!where[i]) continue;
+    count += 1;
+    squares += (x[i] - y[i]) ** 2;
   }
   return Math.sqrt(squares / count);
 }

@@ -7,15 +7,14 @@
   // --- what is wider than its place ---------------------------------------------------------------
 
   const WIDE =
-    "div.highlight pre, div.math > span:not(.eqno), div.results, .pst-scrollable-table-container, .question pre";
+    "pre, div.math > span:not(.eqno), div.results, .pst-scrollable-table-container";
 
+  // Until a block of code has come near, and where no script runs, the keyboard reaches it anyway.
   function mark(box) {
     const over = box.scrollWidth - box.clientWidth;
     if (over <= 1) {
-      if (box.dataset.more) {
-        delete box.dataset.more;
-        box.tabIndex = -1;
-      }
+      delete box.dataset.more;
+      if (box.tabIndex === 0 && box.scrollHeight <= box.clientHeight + 1) box.tabIndex = -1;
       return;
     }
     const left = box.scrollLeft > 1;
@@ -34,11 +33,41 @@
         target.addEventListener("scroll", () => mark(target), { passive: true });
       }
     },
-    { rootMargin: "400px" },
+    { rootMargin: "100%" },
   );
-  const watch = (part) => part?.querySelectorAll(WIDE).forEach((box) => near.observe(box));
-  watch(article);
-  document.addEventListener("grown", ({ target }) => watch(target));
+  const watch = (part) => part.querySelectorAll(WIDE).forEach((box) => near.observe(box));
+  let tip = null; // what is shown beside a reference
+  if (article) {
+    watch(article);
+    new MutationObserver((changes) => {
+      for (const { addedNodes } of changes)
+        for (const part of addedNodes) {
+          if (part.nodeType !== Node.ELEMENT_NODE || part === tip) continue;
+          if (part.matches(WIDE)) near.observe(part);
+          watch(part);
+        }
+    }).observe(article, { subtree: true, childList: true });
+  }
+
+  // --- fonts ----------------------------------------------------------------------------------------
+
+  // What is far from the screen is not laid out yet, and asks for no font. One that comes only when
+  // the reader is there would move the lines being read.
+  const FONTS = {
+    "em, i, .opening": 'italic 1em "Book Serif"',
+    "strong, b, dt": 'bold 1em "Book Serif"',
+    ".katex": "1em KaTeX_Main",
+    ".mathnormal": "italic 1em KaTeX_Math",
+    ".mathbf": "bold 1em KaTeX_Main",
+    ".mathbb, .amsrm": "1em KaTeX_AMS",
+    ".mathcal": "1em KaTeX_Caligraphic",
+    ".delimsizing.size1, .small-op": "1em KaTeX_Size1",
+    ".delimsizing.size2, .large-op": "1em KaTeX_Size2",
+    ".delimsizing.size3": "1em KaTeX_Size3",
+    ".delimsizing.size4, .delim-size4": "1em KaTeX_Size4",
+  };
+  for (const [places, font] of Object.entries(FONTS))
+    if (article?.querySelector(places)) document.fonts.load(font).catch(() => {});
 
   // --- one picture over another -------------------------------------------------------------------
 
@@ -104,7 +133,6 @@
     return excerpt(where?.getElementById(id), here);
   }
 
-  let tip = null;
   let waiting = 0;
   let owner = null;
 

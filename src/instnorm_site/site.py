@@ -9,6 +9,7 @@
 - The design of `instnorm_lab.style` becomes a style sheet.
 - What a line cites stands in the margin beside it: see `margins`.
 - Columns of numbers become tables: see `results`.
+- What figures to touch are made of stands in files of its own: see `models`.
 - Pages are made lighter than the theme makes them: see `slim_theme`; and valid: see `markup`.
 """
 
@@ -31,10 +32,32 @@ from sphinxcontrib import katex
 from instnorm_lab import photos, style
 from instnorm_lab.multistyle import model_file
 
-from . import api, margins, markup, pictures, results, slim_theme
+from . import api, margins, markup, models, pictures, results, slim_theme
 from .node import playwright_node
 
-FACES = ("serif-regular", "sans-regular", "sans-semibold")
+#: Fonts that every page shows at once. What comes later moves what stands beside it.
+FONTS = (
+    "fonts/serif-regular.woff2",
+    "fonts/sans-regular.woff2",
+    "fonts/sans-semibold.woff2",
+    "vendor/fontawesome/webfonts/fa-solid-900.woff",
+)
+#: And every page with a formula.
+MATH_FONTS = ("katex/fonts/KaTeX_Main-Regular.woff2", "katex/fonts/KaTeX_Math-Italic.woff2")
+
+#: What stands in for our fonts until they come, on most computers, made as wide as they are: then
+#: hardly a line breaks elsewhere when they come. Family, weight and style; names of the font; width
+#: of ours over width of that font, in percent, for text of the book (measured in Chromium); ascent
+#: and descent of ours.
+STAND_INS = (
+    ("Serif", "400", "normal", ("Times New Roman", "Liberation Serif"), 110.5, 104, 34),
+    ("Serif", "400", "italic", ("Times New Roman Italic", "Liberation Serif Italic"),
+     102.2, 104, 34),
+    ("Serif", "600 700", "normal", ("Times New Roman Bold", "Liberation Serif Bold"),
+     105.4, 104, 34),
+    ("Sans", "400 500", "normal", ("Arial", "Liberation Sans"), 93.1, 98, 27),
+    ("Sans", "600 700", "normal", ("Arial Bold", "Liberation Sans Bold"), 89.0, 98, 27),
+)  # fmt: skip
 SHORT = 30  # characters of LaTeX: what fits a line of a small telephone
 SHORT_CODE = 22  # and of code
 
@@ -74,12 +97,29 @@ def _configure(app, config):
     config.html_static_path.append(str(model_file()))
     design = Path(app.doctreedir) / "design"
     design.mkdir(parents=True, exist_ok=True)
-    (design / "design.css").write_text(style.css(), "utf-8")
+    (design / "design.css").write_text(design_css(), "utf-8")
     config.html_static_path.append(str(design))
     config.notfound_urls_prefix = root = urlsplit(config.html_baseurl).path
     config.html_theme_options["extra_footer"] = foot(edition(app.srcdir))
     lost = config.notfound_context  # a page that is shown at any address
     config.notfound_context = {**lost, "body": lost["body"].replace('href="', f'href="{root}')}
+
+
+def design_css():
+    """The design as a style sheet, with fonts that stand in for ours until they come."""
+    css, faces = style.css(), []
+    for family, weight, slope, names, width, ascent, descent in STAND_INS:
+        own, other = f'"Book {family}"', f'"Book {family} stand-in"'
+        if other not in css:
+            css = css.replace(own, f"{own}, {other}")
+        sources = ", ".join(f'local("{name}")' for name in names)
+        faces.append(
+            f"@font-face {{\n  font-family: {other};\n  font-weight: {weight};\n"
+            f"  font-style: {slope};\n  src: {sources};\n  size-adjust: {width}%;\n"
+            f"  ascent-override: {100 * ascent / width:.1f}%;\n"
+            f"  descent-override: {100 * descent / width:.1f}%;\n  line-gap-override: 0%;\n}}\n"
+        )
+    return "\n".join([*faces, css])
 
 
 @functools.cache
@@ -144,6 +184,10 @@ def _spans(text):
     yield nodes.Text(text[at:])
 
 
+def _is_formula(node):
+    return isinstance(node, nodes.math | nodes.math_block)
+
+
 def _is_short(latex):
     """Whether a formula fits a line, by its source, or by what will be seen of that."""
     seen = re.sub(r"\\[A-Za-z]+", "x", latex)
@@ -152,10 +196,11 @@ def _is_short(latex):
 
 def _describe(app, pagename, templatename, context, doctree):
     context.setdefault("metatags", "")
-    for face in FACES:  # those that every page shows at once
-        address = context["pathto"](f"_static/fonts/{face}.woff2", 1)
+    formulas = doctree is not None and next(doctree.findall(_is_formula), None)
+    for font in FONTS + (MATH_FONTS if formulas else ()):
+        address, kind = context["pathto"](f"_static/{font}", 1), font.rpartition(".")[2]
         context["metatags"] += (
-            f'<link rel="preload" href="{address}" as="font" type="font/woff2" crossorigin />\n'
+            f'<link rel="preload" href="{address}" as="font" type="font/{kind}" crossorigin />\n'
         )
     options = app.config.html_theme_options
     if repository := options.get("repository_url", "").rstrip("/"):
@@ -207,9 +252,11 @@ def _finish(app, error):
             if name in app.env.found_docs:
                 draw_card(site / card(name), app.config.html_title, name, title.astext())
         pages = [site / app.builder.get_target_uri(name) for name in app.env.found_docs]
+        models.empty(site / "_static")
         cited = margins.sources(app.env.get_domain("cite").citations)
         for page in [*pages, site / "404.html", site / "genindex.html", site / "search.html"]:
             text = margins.page(results.page(api.page(page.read_text("utf-8"))), cited)
+            text = models.page(text, site / "_static")
             page.write_text(markup.page(slim_theme.page(text, page.name)), "utf-8")
         slim_theme.static_files(site)
 

@@ -29,17 +29,42 @@ PLAIN_CODE = re.compile(rf'<span class="(?:{"|".join(PLAIN)})">([^<]*)</span>')
 OURS = ("site.css", "explorable.css")
 GENERAL = ("styles/*.css", "sphinx-design.min.css", "mystnb.*.css")
 
-# The theme's script measures whether a block of code can be scrolled, and so must be reachable by
-# keyboard. To measure a folded block the browser would have to lay it out; we wait until it is
-# unfolded. Until then, and without scripts, all blocks are reachable.
+# When a page has come, the theme's script measures whether each block of code can be scrolled, and
+# so must be reachable by keyboard. For that all of them have to be laid out. `reading.js` measures
+# those that are near. Until then, and without scripts, all blocks are reachable.
 SCROLLABLE_BLOCKS = (
-    ("e.tabIndex=e.scrollWidth", 'e.closest("details:not([open])")||(e.tabIndex=e.scrollWidth'),
-    ("scrollHeight>e.clientHeight?0:-1}", "scrollHeight>e.clientHeight?0:-1)}"),
+    ('"complete"===document.readyState?I():window.addEventListener("load",I)', "void I"),
+)
+
+# A block of code gets its button to copy it when it has come near the screen.
+COPY_BUTTONS = (
     (
-        'window.addEventListener("resize",t)',
-        'for(const n of["resize","toggle"])window.addEventListener(n,t,!0)',
+        "codeCells.forEach((codeCell, index) => {",
+        """let made = 0
+  const come = ({ isIntersecting, target }) => {
+    if (!isIntersecting) return
+    near.unobserve(target)
+    button(target, made++)
+  }
+  const near = new IntersectionObserver((all) => all.forEach(come), { rootMargin: '100%' })
+  codeCells.forEach((codeCell) => near.observe(codeCell))
+  function button(codeCell, index) {""",
+    ),
+    (
+        "insertAdjacentHTML('afterend', clipboardButton(id))\n  })",
+        "insertAdjacentHTML('afterend', clipboardButton(id))\n  }",
     ),
 )
+
+# Scripts that a page has no use for, by what of it they are about. Bootstrap's is here for the
+# theme's tooltips alone, in place of which the browser shows titles.
+IDLE_SCRIPTS = {
+    r"scripts/bootstrap\.js": None,
+    r"scripts/fontawesome\.js": None,
+    r"(?:clipboard\.min|copybutton)\.js": 'class="highlight"',
+    r"design-tabs\.js": 'class="sd-tab-set',
+}
+SEARCHING = r"(?:searchtools|language_data|searchindex)\.js"
 
 
 # What is folded up, by what comes after it.
@@ -89,16 +114,28 @@ def page(text, name):
     text = re.sub(r"\s*<link [^>]*pygments\.css[^>]*>", "", text)
     text = PLAIN_CODE.sub(r"\1", text.replace(*LIGHT_OR_DARK))
     text = re.sub(r"<pre\b(?![^>]*\btabindex=)", '<pre tabindex="0"', text)
-    text = re.sub(r"\s*<script [^>]*scripts/fontawesome\.js[^>]*></script>", "", text)
-    if name != "search.html":
-        search = r"(?:searchtools|language_data|searchindex)\.js"
-        text = re.sub(rf'\s*<script src="[^"]*{search}[^"]*"></script>', "", text)
+    text = _scripts(text, name)
     text = text.replace(
         '<div id="pst-primary-sidebar" class="',
         '<div id="pst-primary-sidebar" role="region" aria-label="Book" class="',
     )
     # A role that the standard has withdrawn.
     return text.replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def _scripts(text, name):
+    """Only the scripts that this page needs, none of which keeps it from being shown."""
+    for script, about in IDLE_SCRIPTS.items():
+        if about is None or about not in text:
+            text = re.sub(rf"\s*<(?:script|link) [^>]*{script}[^>]*>(?:</script>)?", "", text)
+    text = re.sub(r' data-bs-title="([^"]*)"', r' title="\1"', text)
+    text = re.sub(r'\s+data-bs-\w+="[^"]*"', "", text)
+    if name == "search.html":
+        return text  # where they rely on each other as they are
+    text = re.sub(rf'\s*<script src="[^"]*{SEARCHING}[^"]*"></script>', "", text)
+    # These options are of a search that this book does without.
+    text = re.sub(r"\s*<script>DOCUMENTATION_OPTIONS\.[^<]*</script>", "", text)
+    return re.sub(r"<script (?![^>]*\bdefer\b)(?=[^>]*\bsrc=)", "<script defer ", text)
 
 
 def _named_fold(match):
@@ -117,8 +154,10 @@ def _named_fold(match):
 def static_files(site):
     """Lighten what pages load. Raises ExtensionError if the theme is not the one known here."""
     static = site / "_static"
-    (static / "scripts" / "fontawesome.js").unlink(missing_ok=True)
+    for script in ("bootstrap.js", "fontawesome.js"):
+        (static / "scripts" / script).unlink(missing_ok=True)
     _script(static / "scripts" / "pydata-sphinx-theme.js", SCROLLABLE_BLOCKS)
+    _script(static / "copybutton.js", COPY_BUTTONS)
     _script(static / "searchtools.js", SEARCH)
     users = [*site.rglob("*.html"), *static.rglob("*.js")]
     known = {word for file in users for word in re.findall(r"[\w-]+", file.read_text("utf-8"))}

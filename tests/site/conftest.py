@@ -246,10 +246,11 @@ def look(browser, site):
 
 def read_to_the_end(page):
     """Scroll through, so that what loads when it is near has loaded."""
-    height = page.evaluate("document.documentElement.scrollHeight")
-    for top in range(0, height, 600):
+    top = 0
+    while top < page.evaluate("document.documentElement.scrollHeight"):  # of what is laid out yet
         page.evaluate(f"scrollTo(0, {top})")
         page.wait_for_timeout(30)
+        top += 600
     for box in page.locator(".explorable").all():
         box.scroll_into_view_if_needed()
     page.wait_for_function(

@@ -85,7 +85,10 @@ def test_code_that_is_unfolded_can_be_scrolled_by_keyboard(visit):
     page = visit("principles/the-family.html", width=620)  # where some of it is too wide
     assert page.locator("details pre[tabindex='-1']").count() == 0
     page.evaluate("for (const e of document.querySelectorAll('details')) e.open = true")
+    for block in page.locator("details pre").all():
+        block.scroll_into_view_if_needed()  # it is measured when it is near
     page.wait_for_function("document.querySelector('details pre[tabindex=\"-1\"]')")
+    page.wait_for_timeout(200)
     assert page.evaluate(
         """[...document.querySelectorAll("details pre")].every(
              (e) => (e.tabIndex === 0) === (e.scrollWidth > e.clientWidth))"""
