@@ -93,9 +93,12 @@ export function short(value) {
   return size >= 100 ? fixed(value, 0) : value.toPrecision(3).replace("-", "−");
 }
 
-// New text makes the browser lay out the figure anew, even where it is the old text.
+// New text makes the browser lay out the figure anew, even where it is the old text; and a new node,
+// style what is around it.
 function write(node, text) {
-  if (node.textContent !== String(text)) node.textContent = text;
+  const { firstChild: only } = node;
+  if (only?.nodeType !== Node.TEXT_NODE || only.nextSibling) node.textContent = text;
+  else if (only.data !== String(text)) only.data = text;
 }
 
 // Set a control, and the value behind it if it is a slider.
