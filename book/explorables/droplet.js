@@ -45,10 +45,14 @@ export function spiked(x, places, h, deviation) {
 
 /** Standard deviation of the values at other places. */
 export function outside(x, places) {
-  const without = new Set(places);
-  const rest = Array.from(x).filter((_, i) => !without.has(i));
-  const mean = rest.reduce((sum, value) => sum + value, 0) / rest.length;
-  return Math.sqrt(rest.reduce((sum, value) => sum + (value - mean) ** 2, 0) / rest.length);
+  const within = new Uint8Array(x.length);
+  for (const i of places) within[i] = 1;
+  const count = x.length - places.length;
+  let [sum, squares] = [0, 0];
+  for (let i = 0; i < x.length; i += 1) if (!within[i]) sum += x[i];
+  const mean = sum / count;
+  for (let i = 0; i < x.length; i += 1) if (!within[i]) squares += (x[i] - mean) ** 2;
+  return Math.sqrt(squares / count);
 }
 
 const HTML = `

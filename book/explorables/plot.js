@@ -9,6 +9,10 @@ const tickText = (v) =>
     ? `10${raised(Math.round(Math.log10(v)))}`
     : String(v).replace("-", "−");
 
+// As short as a path needs it; toFixed takes several times as long.
+const tenths = (v) => Math.round(10 * v) / 10;
+const hundredths = (v) => Math.round(100 * v) / 100;
+
 function scale({ range: [low, high], log = false }, [from, to]) {
   const along = (v) => (log ? Math.log(v / low) / Math.log(high / low) : (v - low) / (high - low));
   return (v) => from + Math.min(1, Math.max(0, along(v))) * (to - from);
@@ -33,7 +37,7 @@ export function axes(horizontal, vertical) {
     ),
   ].join("");
   const path = (points) =>
-    `M${points.map(([u, v]) => `${x(u).toFixed(1)} ${y(v).toFixed(1)}`).join("L")}`;
+    `M${points.map(([u, v]) => `${tenths(x(u))} ${tenths(y(v))}`).join("L")}`;
   const svg = (name, title, label, contents) => `
 <div>
   <div class="ex-title">${title}</div>
@@ -43,7 +47,7 @@ export function axes(horizontal, vertical) {
     <text x="${(LEFT + RIGHT) / 2}" y="${HEIGHT - 5}" text-anchor="middle">${horizontal.label}</text>
   </svg>
 </div>`;
-  const upright = (value) => `M${x(value).toFixed(1)} ${TOP}V${BOTTOM}`;
+  const upright = (value) => `M${tenths(x(value))} ${TOP}V${BOTTOM}`;
   return { x, y, top: TOP, path, upright, svg };
 }
 
@@ -56,6 +60,6 @@ export const histogramPlot = (name, bins, ends, label) => `
 
 /** Bars whose heights follow the roots of the counts: small bins stay in sight beside tall ones. */
 export function outline(counts, total, height) {
-  const bars = counts.map((n, i) => `V${(24 - height * Math.sqrt(n / total)).toFixed(2)}H${i + 1}`);
+  const bars = counts.map((n, i) => `V${hundredths(24 - height * Math.sqrt(n / total))}H${i + 1}`);
   return `M0 24${bars.join("")}V24`;
 }

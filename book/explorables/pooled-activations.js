@@ -153,8 +153,12 @@ function connect({ model, el, parts, change }) {
     });
   }
 
+  let [computed, y] = ["", null]; // the block normalised, which depends on two of the settings
   return ({ method, groups, n, c, p, normalised }) => {
-    const y = normalise(values, shape, method, groups);
+    if (computed !== `${method} ${groups}`) {
+      computed = `${method} ${groups}`;
+      y = normalise(values, shape, method, groups);
+    }
     paintCells(y, method, groups, normalised);
     for (const { group, at } of planes) {
       group.classList.toggle("ex-member", shares(at, { n, c }, method, groups, C));

@@ -87,15 +87,20 @@ function connect({ model, parts }) {
   return (now) => {
     const x = scanned(pixels, width, now);
     const inside = kept(width, height, now.crop);
-    const chosen = now.over === "brain" ? brain.map((b, i) => b && inside[i]) : inside;
+    const compared = inside.slice();
+    for (let i = 0; i < compared.length; i += 1) compared[i] &&= brain[i];
+    const chosen = now.over === "brain" ? compared : inside;
     const y = normalised(x, chosen);
     const reference = references[now.over];
-    const seen = (values) => values.map((value, i) => (inside[i] ? value : NaN));
-    paint(parts.before, seen(x), BEFORE, width);
-    paint(parts.after, seen(y), AFTER, width);
-    paint(parts.wrong, seen(y.map((value, i) => value - reference[i])), DIFFERENCE, width);
-    const compared = brain.map((b, i) => b && inside[i]);
     const [raw, left] = [apart(x, pixels, compared), apart(y, reference, compared)];
+    const wrong = new Float64Array(y.length);
+    for (let i = 0; i < wrong.length; i += 1) {
+      wrong[i] = y[i] - reference[i];
+      if (!inside[i]) x[i] = y[i] = wrong[i] = NaN; // not seen
+    }
+    paint(parts.before, x, BEFORE, width);
+    paint(parts.after, y, AFTER, width);
+    paint(parts.wrong, wrong, DIFFERENCE, width);
     parts.left.dataset.value = left;
     const values = Object.fromEntries(
       ["gain", "offset", "field", "crop"].map((key) => [key, fixed(now[key])]),
