@@ -258,7 +258,7 @@ def _ways(app, name, notebook):
     download = addnodes.download_reference(
         "", "", file, refdoc=app.env.docname, reftarget=f"../../{path}"
     )
-    ways, note = [download], ""
+    ways, note = [download], []
     repository = app.config.html_theme_options.get("repository_url", "").rstrip("/")
     if repository:
         book = urlsplit(repository).path.strip("/")
@@ -268,7 +268,8 @@ def _ways(app, name, notebook):
             _link("Colab", f"https://colab.research.google.com/github/{book}/blob/{branch}/{path}"),
         ]
         ours = f"{app.config.html_baseurl}_static/{quote(wheel.name(Path(app.srcdir).parent))}"
-        note = f"Binder has no PyTorch. In Colab, install the book first: %pip install {ours}"
+        said = "Binder has no PyTorch. In Colab, install the book first: "
+        note = [nodes.Text(said), nodes.literal("", f"%pip install {ours}")]
     block = nodes.container(classes=["try-it"])
     if app.python_files is not None:
         block += nodes.paragraph(
@@ -288,7 +289,7 @@ def _ways(app, name, notebook):
         format="html",
     )
     if note:
-        block += nodes.paragraph("", note)
+        block += nodes.paragraph("", "", *note)
     return block
 
 

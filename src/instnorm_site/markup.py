@@ -29,8 +29,8 @@ TABLE = re.compile(
 )
 
 
-#: A table, with the head of each column. One of many columns, or with long words of code, becomes
-#: cards on a telephone.
+#: A table, with the head of each column. One of many columns, or with much code beside each other,
+#: becomes cards on a telephone.
 HEADED = re.compile(
     r'<table class="table">\s*<thead>(?P<heads>.*?)</thead>\s*(?P<rows>.*?)</table>', re.DOTALL
 )
@@ -39,6 +39,9 @@ MANY, LONG = 4, 30
 #: A name or path in running text that no line of a small telephone holds, which may break after its
 #: parts.
 NAME = re.compile(r'(?<=<span class="pre">)[^<]{28,}(?=</span>)')
+BREAK = re.compile(
+    r"[/_,=](?=\w|&lt;)|\.(?=\w{6})"
+)  # never before what says of which kind a file is
 
 
 def page(text):
@@ -52,14 +55,18 @@ def page(text):
     text = re.sub(r'(<script [^>]*?)defer="defer"', r"\1defer", text)
     text = re.sub(r'(<a [^>]*?)download=""', r"\1download", text)
     text = HEADED.sub(_cards, PRINTED.sub("", text))
-    text = NAME.sub(lambda name: re.sub(r"[/_.,=](?=\w|&lt;)", r"\g<0><wbr>", name[0]), text)
+    text = NAME.sub(lambda name: BREAK.sub(r"\g<0><wbr>", name[0]), text)
     return re.sub(r' class="([^"]*)"', _once, text)
 
 
 def _cards(match):
     heads = re.findall(r"<th [^>]*>(.*?)</th>", match["heads"], re.DOTALL)
-    words = (re.sub(r"<[^>]*>", "", code) for code in re.findall(r"<code.*?</code>", match["rows"]))
-    if len(heads) < MANY and max(map(len, words), default=0) < LONG:
+    longest = [0] * len(heads)  # piece of code in each column
+    for row in re.findall(r"<tr\b.*?</tr>", match["rows"], re.DOTALL):
+        for column, cell in enumerate(re.findall(r"<td\b.*?</td>", row, re.DOTALL)):
+            for code in re.findall(r"<code.*?</code>", cell, re.DOTALL):
+                longest[column] = max(longest[column], len(re.sub(r"<[^>]*>", "", code)))
+    if len(heads) < MANY and sum(longest) < LONG:
         return match[0]
     names = [" ".join(re.sub(r"<[^>]*>", "", head).split()) for head in heads]
 

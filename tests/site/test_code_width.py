@@ -10,14 +10,14 @@ from instnorm_site.solutions import solved
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
-PAGES = sorted(BOOK.rglob("*.md"))
+PAGES = [*sorted(BOOK.rglob("*.md")), ROOT / "CONTRIBUTING.md"]  # a page includes that one
 NOTEBOOKS = sorted(ROOT.glob("exercises/*/*.ipynb"))
 
 #: What one line of the column holds.
 WIDEST = 78
 
 CODE = re.compile(
-    r"^(?P<fence>`{3,})(?:\{code-cell\}|python|pycon|console|bash)[^\n]*\n(?P<body>.*?)^(?P=fence)`*$",
+    r"^(?P<fence>`{3,})(?:\{code-cell\}|python|pycon|console|bash|text)[^\n]*\n(?P<body>.*?)^(?P=fence)`*$",
     re.MULTILINE | re.DOTALL,
 )
 #: The options of a cell, which are not shown.
@@ -37,7 +37,7 @@ def test_a_long_line_is_found_and_an_option_is_none():
     assert too_wide(f"```python\n{long}\n```\n") == [long]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(BOOK).as_posix())
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_no_line_of_code_is_too_wide(page):
     assert not too_wide(page.read_text("utf-8"))
 

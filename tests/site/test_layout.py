@@ -128,6 +128,16 @@ def test_in_the_dark_pictures_are_as_they_are_in_the_light(visit):
     assert looks == ["none", "0px"]
 
 
+def test_an_editor_has_one_frame_where_the_keyboard_is(visit):
+    page = visit("hands-on/limits.html")
+    box = page.locator(".exercise").first
+    box.get_by_role("button", name="Write it here").click()
+    inner = box.locator(".cm-content:focus")
+    inner.wait_for()
+    assert inner.evaluate("(e) => getComputedStyle(e).outlineStyle") == "none"
+    assert box.locator(".xr-editor").evaluate("(e) => getComputedStyle(e).outlineStyle") == "solid"
+
+
 def test_no_line_ends_between_a_number_and_its_unit(built):
     for path in sorted(built.rglob("*.html")):
         for paragraph in re.findall(r"<p>.*?</p>", path.read_text("utf-8"), flags=re.DOTALL):

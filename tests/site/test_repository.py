@@ -67,5 +67,6 @@ def test_a_book_with_a_repository(config, tmp_path):
         text = (tmp_path / "_build" / "html" / f"{page}.html").read_text("utf-8")
         assert f'href="{REPOSITORY}/edit/main/book/{page}.md">Edit this page' in text
         assert f'href="{REPOSITORY}/issues/new?' in text
+    assert re.search(r'<code[^>]*><span class="pre">%pip</span> <span class="pre">install<', text)
     assert "/v2/gh/owner/name/main?labpath=exercises/limits/limits.ipynb" in text
     assert "/github/owner/name/blob/main/exercises/limits/limits.ipynb" in text
