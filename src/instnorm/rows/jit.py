@@ -8,9 +8,9 @@ import functools
 import os
 
 import numpy as np
-from numba import config, njit, types
+from numba import config, njit
 from numba.core.compiler_lock import global_compiler_lock
-from numba.extending import intrinsic, overload
+from numba.extending import intrinsic
 
 U = (
     np.uint64
@@ -43,7 +43,9 @@ def jit(function, **options):
         return njit(**options)(function)
 
 
-inner = functools.partial(jit, forceinline=True)
+# Part of the function that calls it. It counts no references to the arrays that it is given: that
+# would make threads wait for each other, row by row. So it can make no array.
+inner = functools.partial(jit, forceinline=True, _nrt=False)
 
 
 @intrinsic
@@ -54,23 +56,3 @@ def add(typing_context, a, b):
         return builder.fadd(*arguments, flags=REORDERED)
 
     return a(a, a), generate
-
-
-@intrinsic
-def madd(typing_context, a, b, c):
-    """a + b * c, in any order."""
-
-    def generate(context, builder, signature, arguments):
-        a, b, c = arguments
-        return builder.fadd(a, builder.fmul(b, c, flags=("contract",)), flags=REORDERED)
-
-    return a(a, a, a), generate
-
-
-def at(w, i):
-    """w[i], or w if it is one number for all i."""
-
-
-@overload(at, inline="always")
-def _at(w, i):
-    return (lambda w, i: w[i]) if isinstance(w, types.Array) else (lambda w, i: w)

@@ -18,8 +18,8 @@ import numpy as np
 from . import numpy as plain
 from . import threads
 from .columns import Columns
-from .jit import LEAST, STEP, U, can_compile
-from .loops import CHUNK, backward_rows, backward_short, forward_rows
+from .jit import LEAST, U, can_compile
+from .loops import CHUNK, backward_rows, forward_rows
 
 __all__ = ["backward", "backward_given", "can_compile", "forward", "forward_given"]
 
@@ -143,7 +143,7 @@ def _width(length):
 @functools.lru_cache(maxsize=64)
 def _tables(pieces, length, segments):
     """Spans, and places (piece, index) here and there in a row; None where `spans` may be None."""
-    if pieces == segments == 1 and length <= CHUNK:
+    if pieces == segments == 1 and length <= 2 * CHUNK:
         return None, None
     size = length // segments
     cuts = -(-size // CHUNK)
@@ -187,16 +187,14 @@ def _backward_rows(d, x, dx, eps, line, centre, sets):
     pieces, rows, length = x.shape
     scale, rough = _each(line, length), np.empty(rows, np.bool_)
     tables = _tables(pieces, length, scale.shape[1])
-    given, kernel = (eps, LEAST[x.dtype], centre, scale, dx), backward_rows
+    given = eps, LEAST[x.dtype], centre, scale, dx
     blocks = _blocks(rows, x.size)
     if scale.ndim == 3:  # each block of rows has sums of its own
         blocks = min(blocks, max(1, x.size // (16 * scale.size)))
         totals = np.zeros((2, blocks, *scale.shape[::2]))
-        if pieces == len(scale) == 1 and length <= STEP:
-            kernel, tables = backward_short, ()
     else:
         totals = np.empty((2, rows, scale.shape[1]))
-    threads.share(kernel, blocks, d, x, *tables, *given, *totals, rough)
+    threads.share(backward_rows, blocks, d, x, *tables, *given, *totals, rough)
     totals = totals.reshape(2, -1, *line.shape, totals.shape[-1] // line.shape[1])
     return *totals.sum((1, 4)), rough.reshape(sets)
 
