@@ -23,6 +23,8 @@ export function editor({ parent, text, label, describedBy, run, changed, numbere
         numbered ? lineNumbers() : [],
         history(),
         drawSelection(),
+        // The cursor stays clear of where a long line fades (site.css, exercise.css), and of the numbers.
+        EditorView.scrollMargins.of((view) => ({ left: view.contentDOM.offsetLeft + 32, right: 44 })),
         indentUnit.of("    "),
         EditorState.tabSize.of(4),
         indentOnInput(),

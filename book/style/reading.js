@@ -7,7 +7,8 @@
   // --- what is wider than its place ---------------------------------------------------------------
 
   const WIDE =
-    "pre, div.math > span:not(.eqno), div.results, .pst-scrollable-table-container";
+    "pre, div.math > span:not(.eqno), div.results, .pst-scrollable-table-container, .xr-pair table, " +
+    ".cm-scroller";
 
   // Until a block of code has come near, and where no script runs, the keyboard reaches it anyway.
   function mark(box) {
@@ -20,16 +21,18 @@
     const left = box.scrollLeft > 1;
     const right = box.scrollLeft < over - 1;
     box.dataset.more = left && right ? "both" : left ? "start" : "end";
-    box.tabIndex = 0;
+    // An editor takes the keyboard in the text that it scrolls.
+    if (!box.matches(".cm-scroller")) box.tabIndex = 0;
   }
 
-  const size = new ResizeObserver((entries) => entries.forEach(({ target }) => mark(target)));
+  const size = new ResizeObserver((entries) => entries.forEach(({ target }) => mark(target.closest(WIDE))));
   const near = new IntersectionObserver(
     (entries) => {
       for (const { isIntersecting, target } of entries) {
         if (!isIntersecting) continue;
         near.unobserve(target);
         size.observe(target);
+        if (target.matches(".cm-scroller")) size.observe(target.querySelector(".cm-content")); // as one writes
         target.addEventListener("scroll", () => mark(target), { passive: true });
       }
     },
@@ -68,6 +71,19 @@
   };
   for (const [places, font] of Object.entries(FONTS))
     if (article?.querySelector(places)) document.fonts.load(font).catch(() => {});
+
+  // --- back to the top ------------------------------------------------------------------------------
+
+  const up = document.getElementById("pst-back-to-top");
+  if (up) {
+    let before = scrollY;
+    const follow = () => {
+      up.style.display = scrollY < before && scrollY > innerHeight ? "block" : "";
+      before = scrollY;
+    };
+    addEventListener("scroll", follow, { passive: true });
+    up.addEventListener("click", () => scrollTo(0, 0));
+  }
 
   // --- one picture over another -------------------------------------------------------------------
 

@@ -15,6 +15,9 @@ from sphinx.util.nodes import make_refnode
 
 _LISTED = re.compile(r'(nav-link" href="[^"]*"><code[^>]*><span class="pre">)([^<]*)')
 
+#: A long dotted name in running text.
+_DOTTED = re.compile(r"(?<=[\s>])(?:\w+\.){2,}\w{8,}(?=[\s.,<])(?=[^<>]*<)")
+
 _STRING = re.compile(r"""(?<![\w`])(["'])[\w-]+\1(?![\w`])""")
 _PRIME = re.compile(r"(?<![A-Za-z])((?:\w_)?[A-Za-z]|mean)('{1,2})(?![A-Za-z'])")
 #: What no line should end within: a shape, a short difference in brackets, a name and its value.
@@ -69,8 +72,12 @@ def _single(kind, said, *rest):
 
 
 def page(text):
-    """A page's HTML, whose names in the list of contents may be broken behind an underscore."""
-    return _LISTED.sub(lambda match: match[1] + match[2].replace("_", "_<wbr>"), text)
+    """A page's HTML, in which long names may be broken: in the list of contents behind an
+    underscore, in docstrings behind a dot."""
+    text = _LISTED.sub(lambda match: match[1] + match[2].replace("_", "_<wbr>"), text)
+    if 'class="py ' not in text:
+        return text
+    return _DOTTED.sub(lambda match: match[0].replace(".", ".<wbr>"), text)
 
 
 def _directive(each):

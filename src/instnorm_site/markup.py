@@ -6,6 +6,7 @@ rules in ``tests/site/html-validate/rules.json``.
 """
 
 import re
+from html import unescape
 
 # The buttons have icons alone. Their names, in words of a reader and not of the theme.
 BUTTONS = {
@@ -40,8 +41,10 @@ MANY, LONG = 4, 30
 #: parts.
 NAME = re.compile(r'(?<=<span class="pre">)[^<]{28,}(?=</span>)')
 BREAK = re.compile(
-    r"[/_,=](?=\w|&lt;)|\.(?=\w{6})"
+    r"[/_,=(](?=\w|&lt;)|\.(?=\w{6})"
 )  # never before what says of which kind a file is
+#: And the number of a paper.
+DOI = re.compile(r"(?<=>)doi:[^<]{24,}(?=</a>)")
 
 
 def page(text):
@@ -55,8 +58,14 @@ def page(text):
     text = re.sub(r'(<script [^>]*?)defer="defer"', r"\1defer", text)
     text = re.sub(r'(<a [^>]*?)download=""', r"\1download", text)
     text = HEADED.sub(_cards, PRINTED.sub("", text))
-    text = NAME.sub(lambda name: BREAK.sub(r"\g<0><wbr>", name[0]), text)
+    text = DOI.sub(_may_break, NAME.sub(_may_break, text))
     return re.sub(r' class="([^"]*)"', _once, text)
+
+
+def _may_break(name):
+    if len(unescape(name[0])) < 28:  # as `<part>` is shown, and not as it is written
+        return name[0]
+    return BREAK.sub(r"\g<0><wbr>", name[0])
 
 
 def _cards(match):

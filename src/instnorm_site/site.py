@@ -61,8 +61,12 @@ STAND_INS = (
 SHORT = 30  # characters of LaTeX: what fits a line of a small telephone
 SHORT_CODE = 22  # and of code
 
-#: Between a number and its unit, and before the number of a figure.
-UNIT = re.compile(r"(?<=\d) (?=%|(?:[kKMGT]?i?B|[nµm]?s|[kMG]?Hz|[mc]m)\b)|(?<=\bFig\.) (?=\d)")
+#: Between a number and its unit, around the sign between two numbers, before that of a figure.
+UNIT = re.compile(
+    r"(?<=\d) (?=%|(?:[kKMGT]?i?B|[nµm]?s|[kMG]?Hz|[mc]m)\b)"
+    r"|(?<=\d) (?=× \d)|(?<=\d[ \N{NARROW NO-BREAK SPACE}]×) (?=\d)|(?<=\bFig\.) (?=\d)"
+)
+HOLDS_TEXT = (nodes.paragraph, nodes.inline, nodes.emphasis, nodes.strong, nodes.caption)
 #: Pages, or years: browsers would end a line behind the dash.
 SPAN = re.compile(r"(?<![\w.])\d+[-–]\d+(?![\w-])")
 
@@ -162,16 +166,20 @@ def _keep_together(app, doctree, docname):
     for formula in list(doctree.findall(nodes.math)):
         text = formula.next_node(descend=False, siblings=True)
         marks = re.match(r"[,;.:!?)’”]*", text).group() if isinstance(text, nodes.Text) else ""
-        if marks and _is_short(formula.astext()):
+        if not marks:
+            continue
+        formula.parent.replace(text, nodes.Text(text[len(marks) :]))
+        if _is_short(formula.astext()):
             together = nodes.inline(classes=["together"])
-            formula.parent.replace(text, nodes.Text(text[len(marks) :]))
             formula.replace_self(together)
             together += [formula, nodes.Text(marks)]
+        else:  # the mark becomes the end of the formula
+            formula[0] = nodes.Text(rf"{formula.astext()}\text{{{marks}}}")
     for code in doctree.findall(nodes.literal):
         if len(code.astext()) <= SHORT_CODE:
             code["classes"].append("together")
     for text in list(doctree.findall(nodes.Text)):
-        if isinstance(text.parent, (nodes.paragraph, nodes.inline, nodes.emphasis, nodes.strong)):
+        if isinstance(text.parent, HOLDS_TEXT):
             text.parent.replace(text, [*_spans(UNIT.sub("\N{NARROW NO-BREAK SPACE}", text))])
 
 

@@ -405,6 +405,27 @@ def test_open_exercise_fits_a_telephone(running):
     running.page.set_viewport_size({"width": 1280, "height": 900})
 
 
+def test_editor_says_where_a_long_line_goes_on_and_the_cursor_stays_clear_of_that(page):
+    page.set_viewport_size({"width": 390, "height": 800})
+    exercise = Exercise(page).open().write("x = 1")
+    scroller = exercise.box.locator(".xr-editor .cm-scroller")
+    page.locator(".cm-scroller:not([data-more])").wait_for()
+    exercise.write("# " + "a long line " * 12)
+    page.locator(".cm-scroller[data-more=start]").wait_for()  # the cursor is at its end
+    page.keyboard.press("Home")
+    page.locator(".cm-scroller[data-more=end]").wait_for()
+    assert "gradient" in scroller.evaluate("(e) => getComputedStyle(e).maskImage")
+    for _ in range(60):
+        page.keyboard.press("ArrowRight")
+    page.locator(".cm-scroller[data-more=both]").wait_for()
+    page.wait_for_function(
+        """() => {
+          const right = (place) => document.querySelector(place).getBoundingClientRect().right;
+          return right(".xr-editor .cm-cursor") < right(".xr-editor .cm-scroller") - 38;
+        }"""
+    )
+
+
 def test_all_exercises_shows_how_far_one_is(page, site):
     versions = json.loads(page.evaluate("fetch('../_static/exercises.json').then((a) => a.text())"))
     version = {each["id"]: each["version"] for each in versions["exercises"]}

@@ -143,11 +143,37 @@ def test_no_line_ends_between_a_number_and_its_unit(built):
         for paragraph in re.findall(r"<p>.*?</p>", path.read_text("utf-8"), flags=re.DOTALL):
             other = r'<code.*?</code>|<span class="caption-number">.*?</span>|<[^>]*>'
             prose = re.sub(other, "", paragraph, flags=re.DOTALL)
-            assert not re.findall(r"\d (?:%|[MGk]i?B\b)|\bFig\. \d", prose), (path, prose)
+            parted = r"\d (?:%|[MGk]i?B\b)|\bFig\. \d|\d ×|× \d"
+            assert not re.findall(parted, prose), (path, prose)
 
 
 @pytest.mark.parametrize("path", sorted(BOOK.rglob("*.md")), ids=lambda path: path.stem)
 def test_no_line_ends_within_a_number(path):
     """A space between thousands is a narrow one that does not break."""
     prose = re.sub(r"```.*?```", "", path.read_text("utf-8"), flags=re.DOTALL)
-    assert re.findall(r"(?<![\d.,])\d{1,3} \d{3}(?![\d.,]?\d)", prose) == []
+    assert re.findall(r"(?<![\d.,])\d{1,3}[ \n]\d{3}(?![\d.,]?\d)", prose) == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 820])  # wider, the theme shows none
+def test_the_way_back_to_the_top_stands_in_the_bar_and_covers_nothing(visit, width):
+    page = visit("principles/the-algorithm.html", width=width)
+    button = page.locator("#pst-back-to-top")
+    for top in (3000, 2600):
+        page.evaluate(f"scrollTo({{ top: {top}, behavior: 'instant' }})")
+        page.wait_for_timeout(200)
+    button.wait_for()
+    box, bar = button.bounding_box(), page.locator(".bd-header-article").bounding_box()
+    assert bar["y"] <= box["y"]
+    assert box["y"] + box["height"] <= bar["y"] + bar["height"]
+    for other in page.locator(".bd-header-article button:visible").all():
+        their = other.bounding_box()
+        assert their["x"] + their["width"] <= box["x"] or box["x"] + box["width"] <= their["x"]
+    button.click()
+    page.wait_for_function("scrollY === 0")
+    button.wait_for(state="hidden")
+
+
+def test_the_two_pictures_are_in_no_box_that_scrolls(visit):
+    page = visit("index.html", width=390)
+    box = page.locator(".compare").locator("..")
+    assert box.evaluate("(e) => getComputedStyle(e).overflowX") == "visible"

@@ -42,6 +42,48 @@ BROKEN_RESULTS = """() => {
     .concat(numbers).map((e) => e.textContent.slice(0, 120));
 }"""
 
+# Numbers that a result breaks in two, as 1.01e-06 behind its hyphen.
+BROKEN_NUMBERS = """() => [...document.querySelectorAll(".cell_output pre")]
+  .filter((e) => e.checkVisibility())
+  .flatMap((e) => [...e.textContent.matchAll(/[-+]?\\d[\\d.,]*(?:e[-+]\\d+)?/g)].map((match) => {
+    const walker = document.createTreeWalker(e, NodeFilter.SHOW_TEXT);
+    let at = 0;
+    for (let text; (text = walker.nextNode()); at += text.length) {
+      const start = match.index - at;
+      if (start >= text.length || start + match[0].length > text.length) continue;
+      const range = document.createRange();
+      range.setStart(text, start);
+      range.setEnd(text, start + match[0].length);
+      const tops = [...range.getClientRects()].map(({ top }) => Math.round(top));
+      return new Set(tops).size > 1 ? match[0] : "";
+    }
+  }))
+  .filter(Boolean)"""
+
+# Bad breaks in running text: a mark begins a line, or short code is in two.
+BADLY_BROKEN = """() => {
+  const found = [...document.querySelectorAll(".bd-article code.together")]
+    .filter((e) => e.checkVisibility())
+    .filter((e) => {
+      const [first, ...rest] = [...e.getClientRects()].filter(({ width }) => width);
+      return rest.some(({ top }) => top > first.top + 3);
+    })
+    .map((e) => e.textContent);
+  for (const formula of document.querySelectorAll(".bd-article span.math")) {
+    const text = formula.nextSibling;
+    if (text?.nodeType !== 3 || !/^[,;.:!?)]/.test(text.data)) continue;
+    const pieces = [...formula.querySelectorAll(".katex-html > .base")];
+    if (!pieces.length || !formula.checkVisibility()) continue;
+    const range = document.createRange();
+    range.setStart(text, 0);
+    range.setEnd(text, 1);
+    const mark = range.getBoundingClientRect();
+    const last = pieces.at(-1).getBoundingClientRect();
+    if (mark.left < last.right - 3) found.push(formula.textContent + text.data[0]);
+  }
+  return found;
+}"""
+
 # Parts that scroll sideways, and do not say so or do not take the keyboard.
 UNMARKED = """() => [...document.querySelectorAll(
     "div.highlight pre, .question pre, div.math > span:not(.eqno)," +
@@ -105,6 +147,9 @@ def ask(page):
             "width": page.evaluate("document.documentElement.scrollWidth"),
             "cut off": page.evaluate(CUT_OFF),
             "hidden results": page.evaluate(HIDDEN_RESULTS),
+            "broken numbers": page.evaluate(BROKEN_NUMBERS),
+            "badly broken": page.evaluate(BADLY_BROKEN),
+            "labels": page.evaluate(LABELS),
         }
     return answers
 
@@ -138,12 +183,22 @@ def test_no_line_of_a_result_is_broken(shown):
     assert not shown["broken results"]
 
 
+@pytest.mark.parametrize("width", [320, 390])
+def test_no_number_and_no_short_code_is_broken_and_no_line_begins_with_a_mark(shown, width):
+    assert not shown[width]["broken numbers"]
+    assert not shown[width]["badly broken"]
+
+
 def test_what_scrolls_says_so_and_takes_the_keyboard(shown):
     assert not shown["unmarked"]
 
 
 def test_labels_are_large_enough(shown):
     assert not [label for label in shown["labels"] if label[1] < style.SMALLEST - 0.05]
+
+
+def test_labels_can_be_read_on_a_small_telephone(shown):
+    assert not [label for label in shown[320]["labels"] if label[1] < 0.9 * style.SMALLEST]
 
 
 def test_explorables_are_seen_at_once(shown):
