@@ -21,6 +21,7 @@ import textwrap
 from datetime import date
 from html import escape, unescape
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -42,8 +43,11 @@ FONTS = (
     "fonts/sans-semibold.woff2",
     "vendor/fontawesome/webfonts/fa-solid-900.woff",
 )
-#: And every page with a formula.
-MATH_FONTS = ("katex/fonts/KaTeX_Main-Regular.woff2", "katex/fonts/KaTeX_Math-Italic.woff2")
+#: And those that have something of the kind, as a pattern of HTML.
+MORE_FONTS = {
+    r'<em\b|class="opening': ("fonts/serif-italic.woff2",),
+    'class="katex': ("katex/fonts/KaTeX_Main-Regular.woff2", "katex/fonts/KaTeX_Math-Italic.woff2"),
+}
 
 #: What stands in for our fonts until they come, on most computers, made as wide as they are: then
 #: hardly a line breaks elsewhere when they come. Family, weight and style; names of the font; width
@@ -192,10 +196,6 @@ def _spans(text):
     yield nodes.Text(text[at:])
 
 
-def _is_formula(node):
-    return isinstance(node, nodes.math | nodes.math_block)
-
-
 def _is_short(latex):
     """Whether a formula fits a line, by its source, or by what will be seen of that."""
     seen = re.sub(r"\\[A-Za-z]+", "x", latex)
@@ -204,8 +204,9 @@ def _is_short(latex):
 
 def _describe(app, pagename, templatename, context, doctree):
     context.setdefault("metatags", "")
-    formulas = doctree is not None and next(doctree.findall(_is_formula), None)
-    for font in FONTS + (MATH_FONTS if formulas else ()):
+    body = context.get("body") or ""
+    more = (fonts for kind, fonts in MORE_FONTS.items() if re.search(kind, body))
+    for font in (*FONTS, *chain.from_iterable(more)):
         address, kind = context["pathto"](f"_static/{font}", 1), font.rpartition(".")[2]
         context["metatags"] += (
             f'<link rel="preload" href="{address}" as="font" type="font/{kind}" crossorigin />\n'

@@ -89,6 +89,18 @@ def test_no_page_carries_a_long_model(built):
     assert max(carried, default=0) < models.SHORT
 
 
+@pytest.mark.parametrize(
+    ("kind", "font"),
+    [('class="opening', "serif-italic"), ("<em>", "serif-italic"), ('class="katex"', "KaTeX_Math")],
+)
+def test_fonts_of_what_is_seen_at_once_come_with_the_page(built, kind, font):
+    texts = [path.read_text("utf-8") for path in built.glob("*/*.html")]
+    bodies = [text for text in texts if kind in text.partition("<article")[2]]
+    assert len(bodies) > 10
+    for text in bodies:
+        assert re.search(rf'<link rel="preload" href="[^"]*{font}[^"]*" as="font"', text)
+
+
 def test_every_script_but_those_of_the_search_lets_the_page_be_shown_first(built):
     pages = [p for p in built.rglob("*.html") if "_static" not in p.parts]
     assert len(pages) > 30
