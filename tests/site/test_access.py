@@ -82,26 +82,19 @@ def test_nothing_moves_for_whom_motion_is_reduced(visit):
     assert not moving
 
 
-THREE_FRAMES = """() => new Promise((done) => {
-  let frames = 0;
-  const next = () => (frames++ < 3 ? requestAnimationFrame(next) : done());
-  next();
-})"""
-
-
 def test_what_has_the_focus_stays_in_sight_when_the_questions_come(visit):
     """They come when the reader is near, and stand above the links to other pages."""
 
     def late(page):
         def answer(route):
-            page.wait_for_timeout(300)
+            page.wait_for_timeout(1000)
             route.continue_()
 
         page.route("**/questions-*.json", answer)
 
     page = visit("principles/the-algorithm.html", watch=late, reduced_motion="reduce")
     page.locator("a.left-prev").focus()
-    page.evaluate(THREE_FRAMES)  # for what is near now to be laid out
+    page.wait_for_timeout(500)  # for what is near now to be laid out
     before = page.locator("a.left-prev").bounding_box()["y"]
     page.locator("form.question").first.wait_for()
     assert abs(page.locator("a.left-prev").bounding_box()["y"] - before) < 2
