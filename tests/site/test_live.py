@@ -44,6 +44,9 @@ APART = {"principles/limits": 0.011}  # scikit-learn 1.6.1 grows other trees fro
 
 def printed(page):
     """The words of each output, which the build may have set as a table."""
+    page.add_style_tag(
+        content="* { content-visibility: visible !important; }"
+    )  # all is read at once
     texts = page.evaluate(
         """() => [...document.querySelectorAll(".cell_output")].map((output) =>
              [...output.querySelectorAll("pre, table.results")].map((e) => e.innerText)

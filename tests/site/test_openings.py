@@ -30,5 +30,5 @@ def test_numbers_on_the_first_page_are_those_of_the_chapters(visit):
         page = visit(addresses[k])
         assert page.locator("h1 .section-number").inner_text().strip() == f"{k + 1}."
         assert page.locator(".opening svg[role=img]").is_visible()
-        captions = page.locator("figcaption .caption-number").all_inner_texts()
+        captions = page.locator("figcaption .caption-number").all_text_contents()
         assert all(text.startswith(f"Fig. {k + 1}.") for text in captions)
