@@ -455,3 +455,12 @@ def test_all_exercises_shows_how_far_one_is(page, site):
     }
     progress.locator("summary").click()
     assert progress.locator("pre").inner_text() == "# no-such-exercise"
+
+
+def test_a_finger_that_has_pressed_leaves_nothing_hovering(visit):
+    page = visit(PAGE, width=390, has_touch=True, is_mobile=True)
+    button = page.locator(".xr-start").first
+    colour = "(button) => getComputedStyle(button).backgroundColor"
+    before = button.evaluate(colour)
+    button.hover()
+    assert button.evaluate(colour) == before
