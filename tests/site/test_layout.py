@@ -177,3 +177,12 @@ def test_the_two_pictures_are_in_no_box_that_scrolls(visit):
     page = visit("index.html", width=390)
     box = page.locator(".compare").locator("..")
     assert box.evaluate("(e) => getComputedStyle(e).overflowX") == "visible"
+
+
+def test_the_head_of_a_column_of_words_stands_above_them(visit):
+    page = visit("applications/fast-kernels.html")
+    head = page.locator("table.results th", has_text=re.compile("^team$"))
+    words = page.locator("table.results:has(th:text-is('team')) td:last-child").first
+    begins = "(cell) => { const all = document.createRange(); all.selectNodeContents(cell);"
+    begins += " return all.getBoundingClientRect().left; }"
+    assert head.evaluate(begins) == pytest.approx(words.evaluate(begins), abs=1)
