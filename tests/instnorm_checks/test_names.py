@@ -1,6 +1,7 @@
 """When a mistake is named: never without evidence, for a wrong name is worse than none."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from instnorm import instance_norm
 from instnorm.contrast import contrast_scores
 from instnorm_checks import EXERCISES, report
+from instnorm_checks.engine import plain
 from instnorm_checks.engine.compare import has_digits
 from instnorm_checks.engine.diagnosis import examine
 
@@ -100,6 +102,23 @@ def test_an_answer_in_float32_that_is_asked_for_needs_no_more_digits():
     right = np.array([1.0, -1.0], np.float32)
     assert has_digits(np.nextafter(right, np.float32(0)), right)
     assert not has_digits(np.nextafter(right, np.float32(0)), right.astype(float))
+
+
+def test_few_digits_are_no_name_where_something_else_was_missed_too(monkeypatch):
+    """A missed case whose arrays have all their digits was missed for another reason."""
+
+    def found(*trials):
+        made = [SimpleNamespace(passed=p, off=off, aspect=aspect) for p, off, aspect in trials]
+        return plain.few_digits(exercise, made)
+
+    first, second = aspects = [SimpleNamespace(name=name) for name in ("first", "second")]
+    exercise = SimpleNamespace(returns=("y",), aspects=aspects)
+    monkeypatch.setattr(plain, "_off", lambda _, trial: trial.off)
+    ((wrong, where),) = found((False, (0,), first), (True, (), second))
+    assert (wrong.name, where) == ("few-digits", ["first"])
+    assert found((False, (0,), first), (False, (), second)) == []
+    assert found((False, (0,), first), (True, None, second)) == []
+    assert found((True, (), first)) == []
 
 
 # --- Evidence -------------------------------------------------------------------------------------
