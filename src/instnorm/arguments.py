@@ -8,6 +8,7 @@ import sys
 import numpy as np
 
 FLOATS = ("float16", "bfloat16", "float32", "float64")
+_ORDINARY = {np.dtype(name) for name in ("float16", "float32", "float64")}  # known to NumPy
 
 
 @functools.cache  # NumPy works out the name of a dtype anew each time
@@ -17,6 +18,8 @@ def _is_floating(dtype):
 
 def check_floating(name, array):
     """Raise TypeError unless `array` is an array of one of the supported floating dtypes."""
+    if type(array) is np.ndarray and array.dtype in _ORDINARY:
+        return
     if not hasattr(getattr(array, "dtype", None), "kind") or not hasattr(array, "shape"):
         raise TypeError(f"{name} must be a NumPy or CuPy array; got {type(array).__name__}")
     if isinstance(array, np.matrix) or "numpy.ma" in sys.modules:
@@ -95,6 +98,8 @@ def check_num_groups(num_groups, channels):
 
 def as_number(name, value):
     """`value` as a float; raises unless it is one real number: int, float, Fraction, Decimal..."""
+    if type(value) is float:
+        return value
     try:
         if isinstance(value, str | bytes) or getattr(value, "shape", ()) != ():
             raise TypeError
@@ -108,7 +113,7 @@ def as_number(name, value):
 def check_eps(eps):
     """`eps` as a float; raises unless it is a finite number that is not negative."""
     number = as_number("eps", eps)
-    if not (math.isfinite(number) and number >= 0):
+    if not 0 <= number < math.inf:
         raise ValueError(f"eps must be finite and not negative; got {eps!r}")
     return number
 
@@ -149,8 +154,31 @@ def check_out(out, x):
     if not alike or getattr(out, "dtype", None) != x.dtype:
         seen = f"{getattr(out, 'dtype', type(out).__name__)} {getattr(out, 'shape', '')}".strip()
         raise ValueError(f"out must be like x, {x.dtype} {x.shape}; got {seen}")
-    check_floating("out", out)
+    if type(out) is not np.ndarray:
+        check_floating("out", out)
     check_writable("out", out)
+
+
+def check_moments(moments, sets, x, writable=False):
+    """Raise unless `moments` is None or (mean, var), float64, one number for each set of x."""
+    if moments is None:
+        return
+    try:
+        mean, var = moments
+    except (TypeError, ValueError):
+        raise TypeError(f"moments must be (mean, var), two arrays; got {moments!r:.60}") from None
+    for name, moment in (("mean of moments", mean), ("var of moments", var)):
+        if type(moment) is not np.ndarray or type(x) is not np.ndarray:
+            check_floating(name, moment)
+            if isinstance(moment, np.ndarray) != isinstance(x, np.ndarray):
+                raise TypeError(f"{name} must be of the library of x; got {type(moment).__name__}")
+        if writable:
+            check_writable(name, moment)
+        if moment.shape != sets or moment.dtype != np.float64:
+            raise ValueError(
+                f"{name} must be float64 {sets}, one number for each set of x with shape "
+                f"{x.shape}; got {moment.dtype} {moment.shape}"
+            )
 
 
 def check_writable(name, array):

@@ -10,7 +10,14 @@ All four are views wherever memory allows: the order of the positions does not m
 that channels-last and transposed pictures need no copy.
 """
 
+import functools
+
+import numpy as np
+
 from . import rows
+
+CACHE_LINE = 64  # bytes
+ALIGNED = 1 << 20  # bytes: results from here on begin at a line of the cache
 
 
 class Layout:
@@ -26,24 +33,25 @@ class Layout:
     def __init__(self, x, num_groups, over_batch=False):
         self.xp = rows.array_module(x)
         self.x, self.num_groups, self.over_batch = x, num_groups, over_batch
-        # Positions in the order in which they lie in memory, so that they are one axis.
-        spatial = sorted(range(2, x.ndim), key=lambda axis: -abs(x.strides[axis]))
-        self.order = (0, 1, *spatial)
-        self.back_order = tuple(sorted(range(x.ndim), key=self.order.__getitem__))
+        self.order, self.back_order = _orders(x.strides)
 
     def sets(self, a):
         """(N, C, *spatial) -> (A, G, K, L): a view where memory allows, else a copy."""
         n, c = a.shape[:2]
         g = self.num_groups
-        a = a.transpose(self.order).reshape(n, c, -1)
-        return a.swapaxes(0, 1)[None] if self.over_batch else a.reshape(n, g, c // g, a.shape[2])
+        if self.order:
+            a = a.transpose(self.order)
+        if self.over_batch:
+            return a.reshape(n, c, -1).swapaxes(0, 1)[None]
+        return a.reshape(n, g, c // g, -1)
 
     def activations(self, sets):
         """The way back."""
-        n, c = self.x.shape[:2]
         sets = sets[0].swapaxes(0, 1) if self.over_batch else sets
-        spatial = [self.x.shape[axis] for axis in self.order[2:]]
-        return sets.reshape(n, c, *spatial).transpose(self.back_order)
+        if not self.order:
+            return sets.reshape(self.x.shape)
+        shape = [self.x.shape[axis] for axis in self.order]
+        return sets.reshape(shape).transpose(self.back_order)
 
     def lines(self, parameter):
         """(C,) -> (G, K) or (G, 1): a number for each channel of each set."""
@@ -51,39 +59,69 @@ class Layout:
             return None
         return parameter.reshape(self.num_groups, parameter.size // max(1, self.num_groups))
 
-    def apply(self, kernel, out=None):
-        """What kernel(sets, out=...) makes of the sets of x, as an array like x, or in `out`.
+    def ones(self):
+        """As `lines` of ones, which take no memory: all are one number."""
+        lines = self.num_groups, self.x.shape[1] // max(1, self.num_groups)
+        if self.xp is np:
+            return _ones(lines)
+        return self.xp.broadcast_to(self.xp.ones(()), lines)
 
-        The kernel writes to the memory of the result itself, unless that is part of x as well.
+    def apply(self, kernel, out=None, *inputs):
+        """What kernel(sets of x, sets of inputs, out=...) makes, as an array like x, or in `out`.
+
+        The kernel writes to the memory of the result itself, which may be an input, but not a part
+        of one. It returns the sets of the result, and perhaps more, which `apply` returns as well.
         """
-        y = self.xp.empty_like(self.x) if out is None else out
+        y = _empty_like(self.xp, self.x) if out is None else out
         if self.x.size == 0:
-            return y
-        into = self.sets(y)
-        apart = y is self.x or not self.xp.may_share_memory(y, self.x)
-        if apart and self.xp.may_share_memory(into, y):
-            kernel(self.sets(self.x), out=into)
+            return y, None
+        into, share = self.sets(y), self.xp.may_share_memory
+        sets = [self.sets(a) for a in (self.x, *inputs)]
+        apart = out is None or all(a is y or not share(a, y) for a in (self.x, *inputs))
+        straight = self.order is None and y.flags.c_contiguous
+        if apart and (straight or share(into, y)):
+            _, *more = kernel(*sets, out=into)
         else:
-            y[...] = self.activations(kernel(self.sets(self.x), out=None))
-        return y
+            result, *more = kernel(*sets, out=None)
+            y[...] = self.activations(result)
+        return y, more
 
     def forward(self, kernel, out=None):
         """`apply` for a kernel that returns moments too. Returns y; mean and var, (A, G)."""
-        moments = []
-
-        def keeping_moments(x, out):
-            y, *moments[:] = kernel(x, out=out)
-            return y
-
-        y = self.apply(keeping_moments, out)
+        y, moments = self.apply(kernel, out)
         images = 1 if self.over_batch else self.x.shape[0]
         return y, *(moments or self.xp.zeros((2, images, self.num_groups)))
 
-    def backward(self, kernel, dy, gamma):
+    def backward(self, kernel, dy, gamma, out=None):
         """dx like x, dgamma and dbeta, of kernel(sets of dy, sets of x, scale=lines of gamma)."""
-        channels = self.x.shape[1]
-        if self.x.size == 0:
-            return self.xp.empty_like(self.x), *self.xp.zeros((2, channels))
-        scale = self.lines(self.xp.ones(channels) if gamma is None else gamma)
-        dx, dscale, dshift = kernel(self.sets(dy), self.sets(self.x), scale=scale)
-        return self.activations(dx), dscale.reshape(-1), dshift.reshape(-1)
+        scale = self.ones() if gamma is None else self.lines(gamma)
+        dx, sums = self.apply(lambda x, dy, out: kernel(dy, x, scale=scale, out=out), out, dy)
+        sums = sums or self.xp.zeros((2, self.x.shape[1]))
+        return dx, *(a.reshape(-1) for a in sums)
+
+
+@functools.lru_cache(maxsize=256)
+def _orders(strides):
+    """The order of the axes in which positions lie in memory, so that they are one axis; and back.
+
+    None for both where it is the order they have.
+    """
+    spatial = sorted(range(2, len(strides)), key=lambda axis: -abs(strides[axis]))
+    order = (0, 1, *spatial)
+    if order == tuple(range(len(strides))):
+        return None, None
+    return order, tuple(sorted(range(len(strides)), key=order.__getitem__))
+
+
+@functools.lru_cache(maxsize=64)
+def _ones(shape):
+    return np.broadcast_to(np.ones(()), shape)
+
+
+def _empty_like(xp, x):
+    """An array like x; a large one begins at a line of the cache, so that no line is shared."""
+    if type(x) is not np.ndarray or x.nbytes < ALIGNED or not x.flags.c_contiguous:
+        return xp.empty_like(x)
+    memory = np.empty(x.nbytes + CACHE_LINE, np.uint8)
+    first = -memory.__array_interface__["data"][0] % CACHE_LINE
+    return np.ndarray(x.shape, x.dtype, memory, first)

@@ -26,6 +26,7 @@ from .arguments import (
     check_activations,
     check_both_running,
     check_eps,
+    check_moments,
     check_momentum,
     check_num_groups,
     check_out,
@@ -65,6 +66,7 @@ def instance_norm(
     *,
     eps: float = 1e-5,
     out: Array | None = None,
+    moments: tuple[Array, Array] | None = None,
 ) -> Array:
     """Standardise each channel of each image by its own mean and variance.
 
@@ -79,6 +81,8 @@ def instance_norm(
     gamma, beta : (C,) float arrays, or None for 1 and 0
     eps : float, not negative; 0 is allowed, and a constant plane still gives exactly beta
     out : array like x to write the result into (x itself is allowed), or None for a new one
+    moments : (mean, var), float64 arrays to write the moments into, a number for each set, here
+        (N, C); or None. On the way back, who gives them saves that they are calculated again
 
     Returns
     -------
@@ -92,7 +96,7 @@ def instance_norm(
         If a shape does not fit, eps is negative, or a plane has fewer than 2 values.
     """
     check_activations("x", x, spatial=1)
-    return _forward(x, x.shape[1], gamma, beta, eps, out, INSTANCE_SET)
+    return _forward(x, x.shape[1], gamma, beta, eps, out, INSTANCE_SET, moments)
 
 
 def layer_norm(
@@ -102,6 +106,7 @@ def layer_norm(
     *,
     eps: float = 1e-5,
     out: Array | None = None,
+    moments: tuple[Array, Array] | None = None,
 ) -> Array:
     """Standardise each image over all its channels and positions together.
 
@@ -109,10 +114,10 @@ def layer_norm(
     last axis only, which is this function with x of shape (tokens, features).
 
     Source: Ba, Kiros and Hinton 2016, arXiv:1607.06450. Parameters, results and errors are those
-    of `instance_norm`, but x may also be (N, C).
+    of `instance_norm`, but x may also be (N, C), and moments are (N, 1).
     """
     check_activations("x", x, spatial=0)
-    return _forward(x, 1, gamma, beta, eps, out, LAYER_SET)
+    return _forward(x, 1, gamma, beta, eps, out, LAYER_SET, moments)
 
 
 def group_norm(
@@ -123,6 +128,7 @@ def group_norm(
     *,
     eps: float = 1e-5,
     out: Array | None = None,
+    moments: tuple[Array, Array] | None = None,
 ) -> Array:
     """Standardise each group of C / num_groups neighbouring channels of each image.
 
@@ -130,15 +136,21 @@ def group_norm(
     num_groups = 1 is layer norm.
 
     Source: Wu and He 2018, arXiv:1803.08494. Parameters, results and errors are those of
-    `layer_norm`; also ValueError when num_groups does not divide C.
+    `layer_norm`, but moments are (N, num_groups); also ValueError when num_groups does not divide
+    C.
     """
     check_activations("x", x, spatial=0)
     num_groups = check_num_groups(num_groups, x.shape[1])
-    return _forward(x, num_groups, gamma, beta, eps, out, GROUP_SET)
+    return _forward(x, num_groups, gamma, beta, eps, out, GROUP_SET, moments)
 
 
 def rms_norm(
-    x: Array, gamma: Array | None = None, *, eps: float = 1e-6, out: Array | None = None
+    x: Array,
+    gamma: Array | None = None,
+    *,
+    eps: float = 1e-6,
+    out: Array | None = None,
+    moments: tuple[Array, Array] | None = None,
 ) -> Array:
     """Divide each image by the root of its mean square, over all channels and positions.
 
@@ -149,10 +161,11 @@ def rms_norm(
     is.
 
     Source: Zhang and Sennrich 2019, arXiv:1910.07467. Parameters, results and errors are those of
-    `layer_norm`, without beta; a single value is enough for a root mean square.
+    `layer_norm`, without beta; a single value is enough for a root mean square. Of the moments the
+    mean is 0, and var is the mean square.
     """
     check_activations("x", x, spatial=0)
-    return _forward(x, 1, gamma, None, eps, out, RMS_SET, centre=False)
+    return _forward(x, 1, gamma, None, eps, out, RMS_SET, moments, centre=False)
 
 
 def batch_norm(
@@ -166,6 +179,7 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
     out: Array | None = None,
+    moments: tuple[Array, Array] | None = None,
 ) -> Array:
     """Standardise each channel over the batch and all positions.
 
@@ -183,6 +197,7 @@ def batch_norm(
     running_mean, running_var : (C,) float arrays, both or neither; needed unless `training`
     training : bool
     momentum : float in [0, 1], the weight of the new batch
+    moments : as in `instance_norm`, (1, C), in training
 
     Returns
     -------
@@ -192,20 +207,25 @@ def batch_norm(
     ------
     TypeError, ValueError
         As `instance_norm`; also when only one running array is given, none is given outside
-        training, or momentum is not a number from 0 to 1.
+        training, moments are given there, or momentum is not a number from 0 to 1.
     """
     check_activations("x", x, spatial=0)
-    _check_running(running_mean, running_var, training, x.shape[1])
+    _check_running(running_mean, running_var, training, x.shape[1], moments)
     momentum = check_momentum(momentum)
     check_out(out, x)
+    check_moments(moments, (1, x.shape[1]), x, writable=True)
     layout = Layout(x, x.shape[1], over_batch=training)
     if not training:
         eps = _check_affine(x, gamma, beta, eps)
-        moments = {"mean": running_mean[None], "var": running_var[None], "eps": eps}
-        lines = {"scale": layout.lines(gamma), "shift": layout.lines(beta)}
-        return layout.apply(partial(rows.forward_given, **moments, **lines), out)
+        running = running_mean[None], running_var[None]
+        lines = layout.lines(gamma), layout.lines(beta)
+        y, _ = layout.apply(
+            lambda x, out: (rows.forward_given(x, *running, eps, *lines, out),), out
+        )
+        return y
     eps = _check(x, x.shape[1], gamma, beta, eps, BATCH_SET)
     y, mean, var = _standardise(layout, gamma, beta, eps, out)
+    _keep((mean, var), moments)
     if running_mean is not None and x.size:
         m = x.size // x.shape[1]
         running_mean[...] = (1 - momentum) * running_mean + momentum * mean[0]
@@ -214,7 +234,13 @@ def batch_norm(
 
 
 def instance_norm_backward(
-    dy: Array, x: Array, gamma: Array | None = None, *, eps: float = 1e-5
+    dy: Array,
+    x: Array,
+    gamma: Array | None = None,
+    *,
+    eps: float = 1e-5,
+    moments: tuple[Array, Array] | None = None,
+    out: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """Gradients of a loss through `instance_norm`.
 
@@ -236,6 +262,10 @@ def instance_norm_backward(
     dy, x : (N, C, *spatial) float arrays: the gradient at the output, and the input
     gamma : (C,) float array, or None for 1
     eps : float, as in the forward pass
+    moments : (mean, var) of this x from the forward pass, or None. Given, they save a part of the
+        work where x is float32 and lies in memory row by row; elsewhere they are calculated again.
+        Moments of another array give a wrong gradient
+    out : array like x to write dx into (x and dy are allowed), or None for a new one
 
     Returns
     -------
@@ -245,38 +275,57 @@ def instance_norm_backward(
     Raises
     ------
     TypeError, ValueError
-        As `instance_norm`; also when dy and x differ in shape.
+        As `instance_norm`; also when dy and x differ in shape, or moments do not fit x.
     """
     check_activations("x", x, spatial=1)
-    return _backward(dy, x, x.shape[1], gamma, eps, INSTANCE_SET)
+    return _backward(dy, x, x.shape[1], gamma, eps, INSTANCE_SET, moments, out)
 
 
 def layer_norm_backward(
-    dy: Array, x: Array, gamma: Array | None = None, *, eps: float = 1e-5
+    dy: Array,
+    x: Array,
+    gamma: Array | None = None,
+    *,
+    eps: float = 1e-5,
+    moments: tuple[Array, Array] | None = None,
+    out: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """Gradients of a loss through `layer_norm`: see `instance_norm_backward`."""
     check_activations("x", x, spatial=0)
-    return _backward(dy, x, 1, gamma, eps, LAYER_SET)
+    return _backward(dy, x, 1, gamma, eps, LAYER_SET, moments, out)
 
 
 def group_norm_backward(
-    dy: Array, x: Array, num_groups: int, gamma: Array | None = None, *, eps: float = 1e-5
+    dy: Array,
+    x: Array,
+    num_groups: int,
+    gamma: Array | None = None,
+    *,
+    eps: float = 1e-5,
+    moments: tuple[Array, Array] | None = None,
+    out: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """Gradients of a loss through `group_norm`: see `instance_norm_backward`."""
     check_activations("x", x, spatial=0)
     num_groups = check_num_groups(num_groups, x.shape[1])
-    return _backward(dy, x, num_groups, gamma, eps, GROUP_SET)
+    return _backward(dy, x, num_groups, gamma, eps, GROUP_SET, moments, out)
 
 
 def rms_norm_backward(
-    dy: Array, x: Array, gamma: Array | None = None, *, eps: float = 1e-6
+    dy: Array,
+    x: Array,
+    gamma: Array | None = None,
+    *,
+    eps: float = 1e-6,
+    moments: tuple[Array, Array] | None = None,
+    out: Array | None = None,
 ) -> tuple[Array, Array]:
     """Gradients of a loss through `rms_norm`: dx and dgamma, as in `instance_norm_backward`.
 
     With g = gamma * dy, s = sqrt(mean(x²) + eps) and x̂ = x / s, dx = (g - x̂ · mean(g x̂)) / s.
     """
     check_activations("x", x, spatial=0)
-    dx, dgamma, _ = _backward(dy, x, 1, gamma, eps, RMS_SET, centre=False)
+    dx, dgamma, _ = _backward(dy, x, 1, gamma, eps, RMS_SET, moments, out, centre=False)
     return dx, dgamma
 
 
@@ -289,29 +338,40 @@ def batch_norm_backward(
     running_var: Array | None = None,
     training: bool = True,
     eps: float = 1e-5,
+    moments: tuple[Array, Array] | None = None,
+    out: Array | None = None,
 ) -> tuple[Array, Array, Array]:
     """Gradients of a loss through `batch_norm`: see `instance_norm_backward`.
 
     In training the batch moments depend on x and the gradient flows through them; otherwise the
-    running moments are constants and dx = gamma * dy / sqrt(running_var + eps).
+    running moments are constants and dx = gamma * dy / sqrt(running_var + eps). `moments` are those
+    of the batch, and refused without training.
     """
     check_activations("x", x, spatial=0)
-    _check_running(running_mean, running_var, training, x.shape[1])
-    check_same_shape("dy", dy, "x", x)
-    layout = Layout(x, x.shape[1], over_batch=training)
+    _check_running(running_mean, running_var, training, x.shape[1], moments)
     if training:
-        eps = _check(x, x.shape[1], gamma, None, eps, BATCH_SET)
-        return _gradients(dy, layout, gamma, eps)
+        return _backward(dy, x, x.shape[1], gamma, eps, BATCH_SET, moments, out, over_batch=True)
+    check_same_shape("dy", dy, "x", x)
+    check_out(out, x)
     eps = _check_affine(x, gamma, None, eps)
-    moments = {"mean": running_mean[None], "var": running_var[None], "eps": eps}
-    return layout.backward(partial(rows.backward_given, **moments), dy, gamma)
+    given = {"mean": running_mean[None], "var": running_var[None], "eps": eps}
+    layout = Layout(x, x.shape[1])
+    return layout.backward(partial(rows.backward_given, **given), dy, gamma, out)
 
 
-def _forward(x, num_groups, gamma, beta, eps, out, what, centre=True):
+def _forward(x, num_groups, gamma, beta, eps, out, what, moments, centre=True):
     eps = _check(x, x.shape[0] * num_groups, gamma, beta, eps, what)
     check_out(out, x)
-    y, *_ = _standardise(Layout(x, num_groups), gamma, beta, eps, out, centre)
+    check_moments(moments, (x.shape[0], num_groups), x, writable=True)
+    y, *own = _standardise(Layout(x, num_groups), gamma, beta, eps, out, centre)
+    _keep(own, moments)
     return y
+
+
+def _keep(own, moments):
+    if moments is not None:
+        for moment, place in zip(own, moments, strict=True):
+            place[...] = moment
 
 
 def _standardise(layout, gamma, beta, eps, out=None, centre=True):
@@ -320,15 +380,21 @@ def _standardise(layout, gamma, beta, eps, out=None, centre=True):
     return layout.forward(partial(rows.forward, eps=eps, centre=centre, **lines), out)
 
 
-def _backward(dy, x, num_groups, gamma, eps, what, centre=True):
-    eps = _check(x, x.shape[0] * num_groups, gamma, None, eps, what)
+def _backward(
+    dy, x, num_groups, gamma, eps, what, moments=None, out=None, centre=True, over_batch=False
+):
+    images = 1 if over_batch else x.shape[0]
+    eps = _check(x, images * num_groups, gamma, None, eps, what)
     check_same_shape("dy", dy, "x", x)
-    return _gradients(dy, Layout(x, num_groups), gamma, eps, centre)
+    check_moments(moments, (images, num_groups), x)
+    check_out(out, x)
+    return _gradients(dy, Layout(x, num_groups, over_batch), gamma, eps, centre, moments, out)
 
 
-def _gradients(dy, layout, gamma, eps, centre=True):
+def _gradients(dy, layout, gamma, eps, centre=True, moments=None, out=None):
     """The way back through `_standardise`."""
-    return layout.backward(partial(rows.backward, eps=eps, centre=centre), dy, gamma)
+    kernel = partial(rows.backward, eps=eps, centre=centre, moments=moments)
+    return layout.backward(kernel, dy, gamma, out)
 
 
 def _check(x, sets, gamma, beta, eps, what):
@@ -340,14 +406,18 @@ def _check(x, sets, gamma, beta, eps, what):
 
 
 def _check_affine(x, gamma, beta, eps):
-    check_per_channel("gamma", gamma, x.shape[1])
-    check_per_channel("beta", beta, x.shape[1])
+    if gamma is not None:
+        check_per_channel("gamma", gamma, x.shape[1])
+    if beta is not None:
+        check_per_channel("beta", beta, x.shape[1])
     return check_eps(eps)
 
 
-def _check_running(running_mean, running_var, training, channels):
+def _check_running(running_mean, running_var, training, channels, moments):
     if training not in (True, False):
         raise TypeError(f"training must be True or False; got {training!r}")
+    if moments is not None and not training:
+        raise ValueError("moments are those of a batch, and training is False; give running_mean")
     check_both_running(running_mean, running_var, training)
     for name, running in (("running_mean", running_mean), ("running_var", running_var)):
         check_per_channel(name, running, channels)

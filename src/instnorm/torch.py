@@ -31,7 +31,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from . import norms
-from .arguments import check_activations, check_both_running, check_momentum, check_same_shape
+from .arguments import (
+    check_activations,
+    check_both_running,
+    check_moments,
+    check_momentum,
+    check_same_shape,
+)
 from .layout import Layout
 
 __all__ = [
@@ -211,23 +217,28 @@ def standardise_backward(
     dy: torch.Tensor,
     x: torch.Tensor,
     weight: torch.Tensor | None,
+    mean: torch.Tensor,
+    var: torch.Tensor,
     num_groups: int,
     over_batch: bool,
     centre: bool,
     eps: float,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """dx, and the gradients of weight and bias, in the dtype of weight (float64 without one)."""
+    """dx, and the gradients of weight and bias, in the dtype of weight (float64 without one).
+
+    mean and var are those that `standardise` returned for x.
+    """
+    dx = torch.empty_like(x)
     with _stream_of(x):
-        gamma, *arrays = (_array(t, x.device) for t in (weight, dy, x))
-        check_same_shape("dy", arrays[0], "x", arrays[1])
-        eps = _check(arrays[1], gamma, None, num_groups, over_batch, centre, eps)
-        layout = Layout(arrays[1], num_groups, over_batch)
-        gradients = norms._gradients(arrays[0], layout, gamma, eps, centre)
-        dx, dweight, dbias = (_tensor(a) for a in gradients)
-        result = torch.empty_like(x)
-        dx = dx if dx.stride() == result.stride() else result.copy_(dx)
+        arrays = (_array(t, x.device) for t in (dx, weight, dy, x, mean, var))
+        out, gamma, dy, array, *moments = arrays
+        check_same_shape("dy", dy, "x", array)
+        eps = _check(array, gamma, None, num_groups, over_batch, centre, eps)
+        check_moments(moments, (1 if over_batch else len(array), num_groups), array)
+        layout = Layout(array, num_groups, over_batch)
+        _, *sums = norms._gradients(dy, layout, gamma, eps, centre, moments, out)
         dtype = torch.float64 if weight is None else weight.dtype
-        return dx, dweight.to(dtype), dbias.to(dtype)
+        return dx, *(_tensor(a).to(dtype) for a in sums)
 
 
 @torch.library.custom_op("instnorm::normalise_by", mutates_args=())
@@ -269,7 +280,7 @@ def _(x, weight, bias, num_groups, over_batch, centre, eps):
 
 
 @standardise_backward.register_fake
-def _(dy, x, weight, num_groups, over_batch, centre, eps):
+def _(dy, x, weight, mean, var, num_groups, over_batch, centre, eps):
     dtype = torch.float64 if weight is None else weight.dtype
     gradients = (x.new_empty((x.shape[1],), dtype=dtype) for _ in range(2))
     return torch.empty_like(x), *gradients
@@ -299,14 +310,14 @@ def _check_parameters(x, weight, bias):
 
 def _keep(ctx, inputs, output):
     x, weight, bias, *ctx.options = inputs
-    ctx.save_for_backward(x, weight)
+    ctx.save_for_backward(x, weight, *output[1:])
     ctx.mark_non_differentiable(*output[1:])
     ctx.bias_dtype = None if bias is None else bias.dtype
 
 
 def _backward(ctx, dy, *_):
-    x, weight = ctx.saved_tensors
-    dx, dweight, dbias = _call(standardise_backward, dy, x, weight, *ctx.options)
+    x, weight, *moments = ctx.saved_tensors
+    dx, dweight, dbias = _call(standardise_backward, dy, x, weight, *moments, *ctx.options)
     if ctx.bias_dtype is not None:
         dbias = dbias.to(ctx.bias_dtype)
     none = (None,) * 4
@@ -314,7 +325,7 @@ def _backward(ctx, dy, *_):
 
 
 def _keep_for_second(ctx, inputs, output):
-    dy, x, weight, *ctx.options = inputs
+    dy, x, weight, _, _, *ctx.options = inputs
     ctx.save_for_backward(dy, x, weight)
 
 
@@ -327,7 +338,8 @@ def _second_backward(ctx, v, k, b):
         L = s (A - B C / M),   A = Σ v (g - ḡ),   B = Σ v x̂,   C = Σ g x̂.
 
     L depends on x through x̂ (then dL/dx = s P dL/dx̂) and through s (ds/dx = -s² x̂ / M).
-    v, k and b are what comes back for dx, dweight and dbias; dweight = Σ dy x̂, dbias = Σ dy.
+    v, k and b are what comes back for dx, dweight and dbias; dweight = Σ dy x̂, dbias = Σ dy. That
+    mean and variance, which come with x, depend on x is part of L.
     """
     dy, x, weight = ctx.saved_tensors
     num_groups, over_batch, centre, eps = ctx.options
@@ -369,7 +381,8 @@ def _second_backward(ctx, v, k, b):
     if weight is not None:
         grad_w = (d * for_v).sum((0, 3)) if not over_batch else (d * for_v).sum((0, 2, 3))
         grad_w = grad_w.reshape(-1).to(weight.dtype)
-    return back(grad_dy).to(dy.dtype), back(grad_x), grad_w, None, None, None, None
+    none = (None,) * 6
+    return back(grad_dy).to(dy.dtype), back(grad_x), grad_w, *none
 
 
 def _keep_moments(ctx, inputs, output):

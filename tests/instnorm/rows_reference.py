@@ -10,10 +10,13 @@ def _sets(x, lines):
 
 
 class Rows:
-    """The four functions of `kernels`; `there` and `back` bring arrays to where it computes."""
+    """The four functions of `kernels`; `there` and `back` bring arrays to where it computes.
 
-    def __init__(self, kernels, there=lambda a: a, back=lambda a: a):
-        self.kernels, self.there, self.back = kernels, there, back
+    With `remembers`, `backward` is given the moments that `forward` returned, and an array.
+    """
+
+    def __init__(self, kernels, there=lambda a: a, back=lambda a: a, remembers=False):
+        self.kernels, self.there, self.back, self.remembers = kernels, there, back, remembers
 
     def _there(self, *arrays):
         return (None if a is None else self.there(a) for a in arrays)
@@ -42,8 +45,13 @@ class Rows:
         return out
 
     def backward(self, dy, x, eps, scale):
-        sets = self._there(_sets(dy, scale), _sets(x, scale))
-        dx, *lines = self.kernels.backward(*sets, eps, self.there(scale))
+        dy, sets = self._there(_sets(dy, scale), _sets(x, scale))
+        more = {}
+        if self.remembers:
+            more["moments"] = self.kernels.forward(sets, eps)[1:]
+            more["out"] = out = sets.copy("K")
+        dx, *lines = self.kernels.backward(dy, sets, eps, self.there(scale), **more)
+        assert not more or dx is out
         return self.back(dx).reshape(x.shape), *(self.back(a) for a in lines)
 
     def backward_given(self, dy, x, mean, var, eps, scale):

@@ -93,9 +93,16 @@ def test_forward_is_the_definition_over_its_axes(member, shape, rng):
 
 
 @family
-def test_gamma_and_beta_default_to_one_and_zero(member, rng):
+@pytest.mark.parametrize("layout", ["channels first", "channels last"])
+@pytest.mark.parametrize(
+    "shape", [SHAPES[1], (4, 6, 70, 50), (3000, 6, 2, 3)], ids=["small", "large", "many images"]
+)
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_gamma_and_beta_default_to_one_and_zero(member, dtype, shape, layout, rng):
     forward, backward, _ = FAMILY[member]
-    x, _, _, dy = sample(rng, SHAPES[1])
+    x, _, _, dy = (a.astype(dtype) for a in sample(rng, shape))
+    if layout == "channels last":
+        x, dy = (np.moveaxis(np.moveaxis(a, 1, -1).copy(), -1, 1) for a in (x, dy))
     ones, zeros = np.ones(6), np.zeros(6)
     assert_array_equal(forward(x), forward(x, ones, zeros))
     for without, with_ones in zip(backward(dy, x), backward(dy, x, ones), strict=True):
@@ -452,6 +459,120 @@ def test_out_must_fit(member, out, words):
         FAMILY[member][0](X, out=out)
 
 
+SETS = {"instance": 6, "layer": 1, "group": 3, "batch": 6}
+
+
+def places(member, x):
+    """Where moments are written to."""
+    return np.zeros((2, 1 if member == "batch" else len(x), SETS[member]))
+
+
+@family
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_moments_and_an_array_that_are_given_change_nothing(member, size, rng):
+    """Up to rounding: a kernel may take the moments, or calculate them anew."""
+    forward, backward, _ = FAMILY[member]
+    x, gamma, _, dy = sample(rng, {"small": (2, 6, 5, 7), "large": (4, 6, 70, 50)}[size])
+    mean, var = moments = places(member, x)
+    assert_array_equal(forward(x, moments=moments), forward(x))
+    grouped = x.reshape(len(x), 3, 2, -1)
+    assert_allclose(mean.ravel(), grouped.mean(POOLED[member]).ravel(), atol=1e-13)
+    assert_allclose(var.ravel(), grouped.var(POOLED[member]).ravel(), rtol=1e-13)
+    expected = backward(dy, x, gamma)
+
+    def check(dy, x, out, **given):
+        ours = backward(dy, x, gamma, out=out, **given)
+        assert out is None or ours[0] is out
+        for a, b in zip(ours, expected, strict=True):
+            assert_allclose(a, b, rtol=1e-12, atol=1e-12 * np.abs(b).max())
+
+    check(dy, x, None, moments=moments)
+    check(dy, x, np.zeros_like(x), moments=(mean, var))
+    for which in range(2):
+        copies = dy.copy(), x.copy()
+        check(*copies, copies[which], moments=moments)
+    memory = np.append(dy.ravel(), 0.0)  # dx lies one number further on than dy
+    check(memory[:-1].reshape(dy.shape), x, memory[1:].reshape(dy.shape))
+
+
+@family
+@pytest.mark.parametrize("shape", [(2, 6, 5, 7), (4, 6, 70, 50)], ids=["small", "large"])
+def test_a_result_is_written_where_its_axes_lie_in_another_order(member, shape, rng):
+    forward, backward, _ = FAMILY[member]
+    x, gamma, _, dy = sample(rng, shape)
+    y, dx = forward(x, gamma), backward(dy, x, gamma)[0]
+    swapped = np.ascontiguousarray(x.swapaxes(2, 3)).swapaxes(2, 3)
+    for ours, out in ((swapped, np.zeros_like(x)), (x, np.zeros_like(swapped))):
+        assert_allclose(forward(ours, gamma, out=out), y, atol=1e-12)
+        assert_allclose(out, y, atol=1e-12)
+        assert_allclose(backward(dy, ours, gamma, out=out)[0], dx, atol=1e-12)
+        assert_allclose(out, dx, atol=1e-12)
+
+
+def test_rms_norm_gives_its_moments_and_takes_them(rng):
+    x, gamma, _, dy = sample(rng, (3, 6, 5))
+    mean, var = moments = places("layer", x)
+    assert_array_equal(inorm.rms_norm(x, gamma, moments=moments), inorm.rms_norm(x, gamma))
+    assert_array_equal(mean, np.zeros((3, 1)))
+    assert_allclose(var[:, 0], (x * x).mean((1, 2)))
+    expected = inorm.rms_norm_backward(dy, x, gamma)
+    ours = inorm.rms_norm_backward(dy, x, gamma, moments=moments, out=dy)
+    assert ours[0] is dy
+    for a, b in zip(ours, expected, strict=True):
+        assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_outside_training_batch_norm_has_no_moments_of_a_batch(rng):
+    x, _, _, dy = sample(rng, (3, 6, 5))
+    running = {"running_mean": np.ones(6), "running_var": np.full(6, 2.0), "training": False}
+    for call in (inorm.batch_norm, lambda x, **given: inorm.batch_norm_backward(dy, x, **given)):
+        with pytest.raises(ValueError, match="moments are those of a batch, and training is False"):
+            call(x, **running, moments=places("batch", x))
+    expected = inorm.batch_norm_backward(dy, x, **running)[0]
+    assert inorm.batch_norm_backward(dy, x, **running, out=dy)[0] is dy
+    assert_array_equal(dy, expected)
+
+
+@family
+@pytest.mark.parametrize("direction", ["forward", "backward"])
+@pytest.mark.parametrize(
+    ("moments", "error", "words"),
+    [
+        (3.0, TypeError, r"moments must be \(mean, var\), two arrays; got 3.0"),
+        (np.ones((3, 7)), TypeError, r"moments must be \(mean, var\), two arrays; got array"),
+        ((None, None), TypeError, "mean of moments must be a NumPy or CuPy array; got NoneType"),
+        (
+            np.ones((2, 7, 7)),
+            ValueError,
+            r"mean of moments must be float64 .* got float64 \(7, 7\)",
+        ),
+        ("float32", ValueError, "mean of moments must be float64 .* got float32"),
+    ],
+    ids=["a number", "three", "nothing", "shape", "dtype"],
+)
+def test_moments_must_fit(member, direction, moments, error, words):
+    if isinstance(moments, str):
+        moments = places(member, X).astype(moments)
+    forward, backward, _ = FAMILY[member]
+    call = forward if direction == "forward" else lambda x, **given: backward(x, x, **given)
+    with pytest.raises(error, match=words):
+        call(X, moments=moments)
+
+
+@family
+def test_moments_are_not_written_to_what_is_read_only(member):
+    moments = places(member, X)
+    moments.flags.writeable = False
+    with pytest.raises(ValueError, match="mean of moments must be writable"):
+        FAMILY[member][0](X, moments=moments)
+
+
+@family
+def test_the_array_for_a_gradient_must_fit(member):
+    with pytest.raises(ValueError, match="out must be like x"):
+        FAMILY[member][1](X, X, out=np.empty(3))
+
+
 @family
 def test_beta_and_dy_must_fit(member):
     forward, backward, _ = FAMILY[member]
@@ -589,7 +710,7 @@ def test_channels_last_stays_channels_last_without_a_copy(member, size, rng, mon
         monkeypatch.setattr(inorm.rows, name, spy)
     y, (dx, *_) = forward(x), backward(dy, x)
     assert y.strides == dx.strides == x.strides
-    assert [a.ctypes.data for a in seen] == [a.ctypes.data for a in (x, y, dy, x)]
+    assert [a.ctypes.data for a in seen] == [a.ctypes.data for a in (x, y, dy, x, dx)]
     monkeypatch.undo()
     exact = forward(np.ascontiguousarray(x)), backward(*map(np.ascontiguousarray, (dy, x)))[0]
     assert_allclose(y, exact[0], atol=1e-13)

@@ -22,17 +22,17 @@ BLOCK, CHUNK = 1 << 14, 1024
 EPS = 1e-5
 
 
-@pytest.fixture(params=["plain", "compiled", "cupy"])
+@pytest.fixture(params=["plain", "compiled", "compiled, moments given", "cupy"])
 def kernel(request, monkeypatch):
     """A backend, for rows in NumPy arrays; from a quarter of BLOCK on threads share the work."""
     if request.param == "plain":
         return Rows(plain)
-    if request.param == "compiled":
+    if request.param.startswith("compiled"):
         pytest.importorskip("numba", reason="needs Numba: pip install numba")
         from instnorm.rows import numba
 
         monkeypatch.setattr(threads, "BLOCK", BLOCK // 8)
-        return Rows(numba)
+        return Rows(numba, remembers=request.param != "compiled")
     cp = request.getfixturevalue("cp")
     from instnorm.rows import cupy
 
@@ -374,6 +374,26 @@ def test_a_rescaled_row_in_place(kernel, rng):
     x = (1e30 * rng.standard_normal((3, 100))).astype(np.float32)
     y, _, _ = kernel.forward(x, EPS)
     assert_array_equal(kernel.forward(x, EPS, out=x)[0], y)
+
+
+@pytest.mark.parametrize("place", ["dy", "x"])
+@dtypes
+def test_a_gradient_in_place(kernel, place, dtype, rng):
+    """Of ordinary rows, one that has to be rescaled, and a constant one."""
+    if kernel.kernels.__name__ == "instnorm.rows.cupy":
+        there, back = kernel.there, kernel.back
+    else:
+        there, back = np.copy, np.asarray
+    x, dy, scale, _ = draw(rng, dtype, (40, 1, 100))
+    x[7], x[9] = x[7] * dtype(1e-4 if dtype == np.float16 else 1e25), dtype(3)
+    x, dy = x.reshape(2, 20, 1, 100), dy.reshape(2, 20, 1, 100)
+    scale = there(scale[:20])
+    exact = kernel.kernels.backward(there(dy), there(x), EPS, scale)
+    moved = {"x": there(x), "dy": there(dy)}
+    ours = kernel.kernels.backward(moved["dy"], moved["x"], EPS, scale, out=moved[place])
+    assert ours[0] is moved[place]
+    for a, b in zip(ours, exact, strict=True):
+        assert_array_equal(back(a), back(b))
 
 
 def test_callers_in_several_threads_do_not_disturb_each_other(kernel, rng):

@@ -338,9 +338,28 @@ def test_operators_pass_the_checks_of_torch(options, affine):
     w, b = (w, b) if affine else (None, None)
     torch.library.opcheck(bridge.standardise, (x, w, b, *options, 1e-5))
     dy = torch.randn_like(x).requires_grad_()
-    torch.library.opcheck(bridge.standardise_backward, (dy, x, w, *options, 1e-5))
+    moments = [m.detach() for m in bridge.standardise(x, w, b, *options, 1e-5)[1:]]
+    torch.library.opcheck(bridge.standardise_backward, (dy, x, w, *moments, *options, 1e-5))
     moments = torch.randn(4).double(), torch.rand(4).double()
     torch.library.opcheck(bridge.normalise_by, (x, *moments, w, b, 1e-5))
+
+
+def test_moments_that_do_not_fit_are_refused():
+    x = torch.randn(64, 32, 8, 8)
+    options = 32, False, True, 1e-5
+    for moments in (torch.zeros(1).double(), torch.zeros(64, 32), torch.zeros(64, 32).long()):
+        with pytest.raises((TypeError, ValueError), match="mean of moments must"):
+            bridge.standardise_backward(x, x, None, moments, moments, *options)
+
+
+def test_an_input_that_takes_less_memory_than_its_shape_is_normalised():
+    x = torch.randn(2, 8, 1, 16).expand(2, 8, 16, 16).requires_grad_()
+    results = []
+    for call in (bridge.instance_norm, nn.functional.instance_norm):
+        y = call(x)
+        results.append((y.detach(), *torch.autograd.grad(y.pow(3).sum(), x)))
+    for ours, theirs in zip(*results, strict=True):
+        assert_near(ours, theirs, torch.float32)
 
 
 @members

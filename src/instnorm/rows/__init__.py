@@ -53,16 +53,16 @@ def forward(x, eps, scale=None, shift=None, out=None, *, centre=True):
     return _kernels(x).forward(x, eps, scale, shift, out, centre=centre)
 
 
-def backward(dy, x, eps, scale, *, centre=True):
-    return _kernels(x).backward(dy, x, eps, scale, centre=centre)
+def backward(dy, x, eps, scale, moments=None, out=None, *, centre=True):
+    return _kernels(x).backward(dy, x, eps, scale, moments, out, centre=centre)
 
 
 def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
     return _kernels(x).forward_given(x, mean, var, eps, scale, shift, out)
 
 
-def backward_given(dy, x, mean, var, eps, scale):
-    return _kernels(x).backward_given(dy, x, mean, var, eps, scale)
+def backward_given(dy, x, mean, var, eps, scale, out=None):
+    return _kernels(x).backward_given(dy, x, mean, var, eps, scale, out)
 
 
 forward.__doc__, backward.__doc__ = _plain.forward.__doc__, _plain.backward.__doc__

@@ -79,22 +79,22 @@ def column_gradient(d, x, c, q, f, w, g, h, a, dx, tasks, t):
 
 @jit
 def sums(slots, helpers, blocks, *given):
-    return lead(slots, helpers, job(column_sums, blocks, given))
+    return -lead(slots, helpers, job(column_sums, blocks, given))
 
 
 @jit
 def pair_sums(slots, helpers, blocks, *given):
-    return lead(slots, helpers, job(column_pair_sums, blocks, given))
+    return -lead(slots, helpers, job(column_pair_sums, blocks, given))
 
 
 @jit
 def apply(slots, helpers, blocks, *given):
-    return lead(slots, helpers, job(column_apply, blocks, given))
+    return -lead(slots, helpers, job(column_apply, blocks, given))
 
 
 @jit
 def gradient(slots, helpers, blocks, *given):
-    return lead(slots, helpers, job(column_gradient, blocks, given))
+    return -lead(slots, helpers, job(column_gradient, blocks, given))
 
 
 class Columns:
@@ -103,7 +103,7 @@ class Columns:
     def __init__(self, x, sets, lines):
         self.x, self.shape = x, (sets, lines, -1)
         images, positions, _ = x.shape
-        number = min(positions, max(1, min(8 * threads.count(), x.size // threads.BLOCK) // images))
+        number = min(positions, max(1, threads.blocks_for(x.size, x.size) // images))
         bounds = [positions * i // number for i in range(number + 1)]
         self.tasks = np.array(
             [(i, *b) for i in range(images) for b in itertools.pairwise(bounds)], np.int64

@@ -32,12 +32,13 @@ def forward(x, eps, scale=None, shift=None, out=None, *, centre=True):
     return _sets(y, x, out), mean.reshape(x.shape[:2]), var.reshape(x.shape[:2])
 
 
-def backward(dy, x, eps, scale, *, centre=True):
+def backward(dy, x, eps, scale, moments=None, out=None, *, centre=True):
     """See `rows.numpy.backward`."""
-    if not centre:
-        return _by_mean_square_backward(dy, x, eps, scale)
-    dx, dscale, dshift = rows_backward(_rows(dy, x), _rows(x), eps, scale)
-    return _sets(dx, x), dscale, dshift
+    if centre:
+        dx, dscale, dshift = rows_backward(_rows(dy, x), _rows(x), eps, scale)
+        return _sets(dx, x, out), dscale, dshift
+    dx, dscale, dshift = _by_mean_square_backward(dy, x, eps, scale)
+    return _stored(dx, out), dscale, dshift
 
 
 def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
@@ -47,11 +48,11 @@ def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
     return _sets(y, x, out)
 
 
-def backward_given(dy, x, mean, var, eps, scale):
+def backward_given(dy, x, mean, var, eps, scale, out=None):
     """See `rows.numpy.backward_given`."""
     mean, var = (cp.broadcast_to(m, x.shape[:2]).ravel() for m in (mean, var))
     dx, dscale, dshift = rows_backward_given(_as_rows(dy), _as_rows(x), mean, var, eps, scale)
-    return _sets(dx, x), dscale, dshift
+    return _sets(dx, x, out), dscale, dshift
 
 
 # --- (A, G, K, L) as rows.cu takes it ---------------------------------------------------------
@@ -84,6 +85,11 @@ def _sets(rows, x, out=None):
         y = rows.reshape(*rows.shape, 1).transpose(0, 2, 3, 1)
     else:
         y = rows.reshape(x.shape)
+    return _stored(y, out)
+
+
+def _stored(y, out):
+    """y, copied to `out` unless that is None or it lies there."""
     if out is None:
         return y
     if out.data.ptr != y.data.ptr:
@@ -109,9 +115,7 @@ def _by_mean_square(x, eps, scale, shift, out=None):
     xhat, var, _ = _over_root_mean_square(x, eps)
     y = xhat if scale is None else xhat * scale[:, :, None]
     y = (y if shift is None else y + shift[:, :, None]).astype(x.dtype)
-    if out is not None:
-        out[...] = y
-    return y if out is None else out, cp.zeros(x.shape[:2]), var
+    return _stored(y, out), cp.zeros(x.shape[:2]), var
 
 
 def _by_mean_square_backward(dy, x, eps, scale):

@@ -2,8 +2,10 @@
 
 A vector that lies across two lines costs twice. A large result that is written line by line past
 the cache is not read before, and does not drive out what is read next; but a compiler writes so
-only what it knows to be aligned. And while one row is written, the next can be fetched.
+only what it knows to be aligned. And while one row is read, the next can be fetched.
 """
+
+import functools
 
 from llvmlite import ir
 from numba import types
@@ -26,14 +28,44 @@ class _Vector:
     def __init__(self, builder, value):
         self.builder, self.value = builder, value
 
+    def _with(self, operation, other, **options):
+        return _Vector(self.builder, operation(self.value, other.value, **options))
+
     def __add__(self, other):
-        return _Vector(self.builder, self.builder.fadd(self.value, other.value, flags=_FUSED))
+        return self._with(self.builder.fadd, other, flags=_FUSED)
 
     def __sub__(self, other):
-        return _Vector(self.builder, self.builder.fsub(self.value, other.value, flags=_FUSED))
+        return self._with(self.builder.fsub, other, flags=_FUSED)
 
     def __mul__(self, other):
-        return _Vector(self.builder, self.builder.fmul(self.value, other.value, flags=_FUSED))
+        return self._with(self.builder.fmul, other, flags=_FUSED)
+
+    def __truediv__(self, other):
+        return self._with(self.builder.fdiv, other)
+
+    def __le__(self, other):
+        return self._with(functools.partial(self.builder.fcmp_ordered, "<="), other)
+
+    def __and__(self, other):
+        return self._with(self.builder.and_, other)
+
+    def __or__(self, other):
+        return self._with(self.builder.or_, other)
+
+    def where(self, condition, other):
+        """This number where a condition holds, the other one elsewhere."""
+        return self._with(functools.partial(self.builder.select, condition.value), other)
+
+    def zero(self):
+        return _Vector(self.builder, self.value.type(None))
+
+    def one(self):
+        return _Vector(self.builder, self.value.type([1.0] * self.value.type.count))
+
+    def root(self):
+        kind = self.value.type
+        name = f"llvm.sqrt.v{kind.count}f{64 if kind.element == ir.DoubleType() else 32}"
+        return _Vector(self.builder, _call(self.builder, name, self.value, gives=kind))
 
 
 class _Line:
@@ -135,18 +167,19 @@ def line_of(formula):
 
 
 def sums_of(formula, number, together):
-    """A compiled function (start, end, into, *inputs) for the sums of `formula`.
+    """A compiled function (start, end, into, ahead, *inputs) for the sums of `formula`.
 
     The formula gives `number` vectors, which are added up over the lines of a span: from `start`
     on, so that sums do not depend on where in memory a row lies. They are written one after the
     other from the address `into`, each still a vector. So many lines as `together` have sums of
-    their own on the way: an addition need not wait for the one before.
+    their own on the way: an addition need not wait for the one before. Meanwhile what lies so many
+    numbers `ahead` in the first input is fetched.
     """
 
     @intrinsic
-    def sums(typing_context, start, end, into, *inputs):
+    def sums(typing_context, start, end, into, ahead, *inputs):
         def generate(context, builder, signature, arguments):
-            start, end, into, rows = arguments
+            start, end, into, ahead, rows = arguments
             rows = cgutils.unpack_tuple(builder, rows)
             whole = _Line(context, builder, inputs, start)
             totals = {}
@@ -169,7 +202,10 @@ def sums_of(formula, number, together):
                 index = cgutils.alloca_once_value(builder, begin)
                 with cgutils.for_range_slice(builder, begin, last, step, _WORD) as (i, _):
                     for lane in range(lines):
-                        add(builder.add(i, _WORD(lane * whole.width)), lane)
+                        j = builder.add(i, _WORD(lane * whole.width))
+                        add(j, lane)
+                        numbers = builder.mul(builder.add(j, ahead), _WORD(whole.size))
+                        _fetch(builder, builder.add(rows[0], numbers))
                     builder.store(builder.add(i, step), index)
                 return builder.load(index)
 
@@ -179,7 +215,7 @@ def sums_of(formula, number, together):
                     totals[k, lane] = cgutils.alloca_once(builder, whole.vector)
                     builder.store(whole.vector(None), totals[k, lane])
             i = start
-            for lines in dict.fromkeys((together, 1)):
+            for lines in (together, 1):
                 i = run(i, lines)
             with builder.if_then(builder.icmp_signed("<", i, end)):
                 add(i, 0, masked=True)
@@ -192,7 +228,7 @@ def sums_of(formula, number, together):
             return context.get_dummy_value()
 
         word = types.int64
-        return types.void(word, word, word, types.StarArgTuple(inputs)), generate
+        return types.void(word, word, word, word, types.StarArgTuple(inputs)), generate
 
     return sums
 
@@ -248,13 +284,17 @@ def _call(builder, name, *arguments, gives=None):
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
 
+def _fetch(builder, address):
+    there = builder.inttoptr(address, ir.IntType(8).as_pointer())
+    _call(builder, "llvm.prefetch.p0", there, *map(_INT, (0, 2, 1)))
+
+
 @intrinsic
 def fetch(typing_context, address):
     """Ask for a line of memory, which need not exist."""
 
     def generate(context, builder, signature, arguments):
-        there = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-        _call(builder, "llvm.prefetch.p0", there, *map(_INT, (0, 2, 1)))
+        _fetch(builder, arguments[0])
         return context.get_dummy_value()
 
     return types.void(types.int64), generate
@@ -266,6 +306,16 @@ def address(typing_context, array):
         return builder.ptrtoint(make_array(array)(context, builder, arguments[0]).data, _WORD)
 
     return types.int64(array), generate
+
+
+@intrinsic
+def float64_at(typing_context, address):
+    """The number that lies at an address."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.load(builder.inttoptr(arguments[0], ir.DoubleType().as_pointer()), align=8)
+
+    return types.float64(types.int64), generate
 
 
 @intrinsic

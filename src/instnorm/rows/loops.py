@@ -12,174 +12,78 @@ precision can hold it and r the rest, and the set is read a second time, for the
 Of a short row each of these steps takes little time but waits for the one before. So as many rows
 as a line of the cache holds numbers take each step together, if the first cache can hold them.
 
-Both times go by lines (`rows.lines`). The second time, a large result is written past the cache,
-and the rows that come next are fetched meanwhile.
-
-Sums of some hundred numbers are taken in the dtype of x, and added in float64. A compiler may not
-reorder a sum, because each order rounds differently; but adding up one by one keeps it from working
-on several numbers at once. So the order is ours: a vector of sums, which `across` adds up at last,
-the same wherever a row lies and whatever the processor. Numba's fastmath= would leave it to the
-compiler, and make x - (c + r) of (x - c) - r.
+The first reading is in `rows.sums`, which says how memory lies. Both go by lines (`rows.lines`) and
+fetch what comes next meanwhile. A large result is written past the cache.
 
 Sets whose squares leave the range of the dtype, constant ones at eps = 0, NaN and infinity are
 rough: they are marked, and what is written for them does not count.
-
-Memory is (P, R, M): row r is x[:, r, :], P pieces of M numbers. A span is a run of at most CHUNK
-neighbouring numbers of a row, in one segment: `spans` has a line for each, (piece, segment, start,
-end); None stands for one span that is all of the row. scale[line, k] is a number for all of segment
-k, or, where scale has a third axis, an array with a number for each element; `weight` gives that
-number, or the address of that array.
 """
 
 import numpy as np
 
-from .jit import STEP, U, add, inner, jit
-from .lines import LINE, add_across, address, fetch, line_of, numbers_and_bytes, sums_of
+from .jit import STEP, U, inner, jit
+from .lines import LINE, address, fetch, line_of, numbers_and_bytes
 from .parallel import job, lead
+from .sums import line_for, of_span, room, team_sums, weight
 
-CHUNK = 512  # numbers; a row of up to twice as many is one span
-CACHED = 2048  # numbers of one array that are sure to be in the first cache when read again
-BEYOND = 1 << 22  # bytes: a larger result is written past the cache
+# Bytes: a larger result is written past the cache. A gradient is so earlier, since two arrays are
+# read for it.
+LARGE, LARGE_GRADIENT = 1 << 24, 1 << 22
 AHEAD = 1 << 16  # numbers: further ahead nothing is fetched
 
 
 @inner
-def guess(x, r, samples):
-    """A number near the mean of row r: the mean of some of its numbers, (piece, index)."""
-    a = x.dtype.type(0)
-    if samples is None:
-        for j in range(U(4)):
-            a = add(a, x[U(0), r, (U(2) * j + U(1)) * U(x.shape[2]) >> U(3)])
-        return a / x.dtype.type(4)
-    for j in range(U(len(samples))):
-        a = add(a, x[samples[j, U(0)], r, samples[j, U(1)]])
-    return a / x.dtype.type(len(samples))
+def parts(T, a, rest):
+    """a + rest in two parts: as T can hold it, and what is left."""
+    held = T(a)
+    return held, T((a - np.float64(held)) + rest)
 
 
-span_sums = sums_of(lambda x, c: (x - c, (x - c) * (x - c)), number=2, together=4)
+# The steps between the two readings, for some rows at once: each number is a vector of float64.
+# share is 1 / (numbers in a row); share_of_mean the same, or 0 where nothing is centred.
 
 
-def pair_terms(g, t):
-    return t, t * t, g, g * t, g * g
+def moments_step(c, sum_t, sum_tt, share, share_of_mean):
+    """The mean and what it lacks, the mean less c, the variance (NaN stays NaN)."""
+    r = sum_t * share_of_mean
+    mean, var = c + r, sum_tt * share - r * r
+    return mean, (c - mean) + r, r, var.zero().where(var <= var.zero(), var)
 
 
-span_pair_sums = sums_of(lambda d, x, c, w: pair_terms(d * w, x - c), number=5, together=2)
+def ordinary(size, least):
+    return (least <= size) & (least * size <= least.one())
 
 
-@inner
-def line_for(r, scale):
-    """The line of scale for row r."""
-    return r % U(len(scale)) if len(scale) > 1 else U(0)
+def reciprocal(var, eps, least):
+    """rstd, and where it is far from leaving the range."""
+    spread = var + eps
+    return spread.one() / spread.root(), ordinary(spread, least)
 
 
-@inner
-def part_of_row(d, x, row, start, end, c, scale, line, k, into):
-    """The sums of a span, as vectors, from the address `into`."""
-    if d is None:
-        span_sums(start, end, into, address(x) + row, c)
-    else:
-        w = weight(scale, line, k) if scale.ndim == 3 else x.dtype.type(1)
-        span_pair_sums(start, end, into, address(d) + row, address(x) + row, c, w)
+def gradient_step(mean, lost, r, var, sum_g, sum_gt, sum_gg, eps, least, share, share_of_mean):
+    """What a gradient needs of the sums of a row; rstd is 0 where the row is rough."""
+    rstd, fits = reciprocal(var, eps, least)
+    within = ordinary(sum_gg, least * least) & ordinary(sum_gg * rstd * rstd, least * least)
+    fits &= within | (sum_gg <= sum_gg.zero())
+    pull = (sum_gt - r * sum_g) * share * rstd * rstd
+    return mean, lost, r, rstd.where(fits, rstd.zero()), sum_g * share_of_mean, pull
 
 
-@inner
-def row_sums(d, x, r, spans, c, scale, part, some, sums, ds, db, b):
-    """Sums of row r: Σ t, Σ t² with t = x - c; with d also Σ g, Σ g t, Σ g² with g = d * w.
-
-    Of a row that is one span they are left as vectors in part[b]; otherwise they are in sums[:, b],
-    and in ds and db are those of each segment, before its scale.
-    """
-    line, rows, bytes_of_row = r % U(len(scale)), x.shape[1], x.shape[2] * x.itemsize
-    number = U(len(sums))
-    if spans is None:
-        row, into = np.int64(r) * bytes_of_row, address(part) + LINE * np.int64(number * b)
-        part_of_row(d, x, row, 0, x.shape[2], c, scale, line, U(0), into)
-        return
-    for i in range(number):
-        sums[i, b] = 0
-    if d is not None and scale.ndim == 2:
-        ds[r, :] = 0
-        db[r, :] = 0
-    for begin in range(U(0), U(len(spans)), U(part.shape[0])):
-        n = min(U(part.shape[0]), U(len(spans)) - begin)
-        for j in range(n):
-            p, k, start, end = of_span(spans, begin + j)
-            row = (np.int64(p) * rows + np.int64(r)) * bytes_of_row
-            into = address(part) + LINE * np.int64(number * j)
-            part_of_row(d, x, row, start, end, c, scale, line, k, into)
-        across(part, some)
-        for j in range(n):
-            sums[U(0), b] += some[U(0), j]
-            sums[U(1), b] += some[U(1), j]
-            if d is not None:
-                k = spans[begin + j, U(1)]
-                w = 1.0 if scale.ndim == 3 else np.float64(scale[line, k])
-                sums[U(2), b] += some[U(2), j] * w
-                sums[U(3), b] += some[U(3), j] * w
-                sums[U(4), b] += some[U(4), j]
-                if scale.ndim == 2:
-                    db[r, k] += some[U(2), j]
-                    ds[r, k] += some[U(3), j]
+def forward_step(c, sum_t, sum_tt, eps, least, share, share_of_mean):
+    mean, lost, _, var = moments_step(c, sum_t, sum_tt, share, share_of_mean)
+    rstd, fits = reciprocal(var, eps, least)
+    return mean, var, lost, rstd.where(fits, rstd.zero())
 
 
-@inner
-def across(part, sums):
-    """Of vectors the sums: part (V, K, V), sums (K, V) float64."""
-    number = np.int64(len(sums))
-    for k in range(number):
-        at = address(part) + LINE * k, LINE * number, address(sums) + 8 * part.shape[0] * k
-        add_across(*at, part.dtype.type(0))
-
-
-@inner
-def team_sums(d, x, s, n, spans, samples, centre, share, c, scale, part, some, sums, ds, db):
-    """The sums of rows s, ..., s + n - 1, about c, which is set."""
-    for b in range(n):
-        c[b] = guess(x, s + b, samples) if centre else x.dtype.type(0)
-        row_sums(d, x, s + b, spans, c[b], scale, part, some, sums, ds, db, b)
-    if spans is None:
-        across(part, sums)
-    if centre:
-        again = False
-        for b in range(n):
-            if far(share, sums[U(0), b], sums[U(1), b]):
-                c[b] = x.dtype.type(c[b] + sums[U(0), b] * share)
-                row_sums(d, x, s + b, spans, c[b], scale, part, some, sums, ds, db, b)
-                again = True
-        if spans is None and again:
-            across(part, sums)
-    if d is not None and spans is None and scale.ndim == 2:
-        for b in range(n):
-            w = np.float64(scale[line_for(s + b, scale), U(0)])
-            db[s + b, U(0)], ds[s + b, U(0)] = sums[U(2), b], sums[U(3), b]
-            sums[U(2), b] *= w
-            sums[U(3), b] *= w
-
-
-@inner
-def far(share, sum_t, sum_tt):
-    """Is the centre so far from the mean that most of the squares come from there?"""
-    return 4 * share * sum_t * sum_t > 3 * sum_tt
-
-
-@inner
-def split(T, c, r):
-    """c + r in two parts: as T can hold it, and the rest."""
-    mean = T(c + r)
-    return mean, T((c - np.float64(mean)) + r)
-
-
-@inner
-def ordinary(spread, least):
-    return (least <= spread) & (spread * least <= 1)
-
-
-@inner
-def in_range(squares, f, least):
-    """Is a gradient with this sum of squares neither too large nor too small, before and after?"""
-    return ordinary(squares, least * least) & ordinary(squares * f * f, least * least)
-
-
+forward_steps = line_of(forward_step)
+gradient_steps = line_of(
+    lambda c, sum_t, sum_tt, *rest: gradient_step(
+        *moments_step(c, sum_t, sum_tt, *rest[-2:]), *rest
+    )
+)
+gradient_steps_given = line_of(
+    lambda c, mean, var, *rest: gradient_step(mean, mean.zero(), mean - c, var, *rest)
+)
 forward_line = line_of(lambda x, c, q, f, w, b: ((x - c) - q) * f * w + b)
 gradient_line = line_of(
     lambda d, x, c, q, f, w, g, h, a: (((d * w - g) - h) - ((x - c) - q) * a) * f
@@ -206,22 +110,13 @@ def lines(row, start, end, past, number):
     return start, width, size
 
 
-@inner
-def weight(scale, line, k):
-    """The number that a segment is multiplied by, or the address of those of a row."""
-    if scale.ndim == 3:
-        return address(scale) + np.int64(line) * scale.shape[2] * scale.itemsize
-    return scale[line, k]
-
-
 # x, d, y and dx are the addresses of a row; w and b those of a row, or numbers.
 
 
 @inner
-def span_forward(x, start, end, c, q, f, w, b, y, past, ahead):
-    first, width, size = lines(y, start, end, past, c)
+def span_forward(x, start, end, c, q, f, w, b, y, past):
+    first, width, _ = lines(y, start, end, past, c)
     for i in range(first, end, width):
-        fetch(x + (i + ahead) * size)
         forward_line(y, i, start, end, past, x, c, q, f, w, b)
 
 
@@ -230,7 +125,6 @@ def span_gradient(d, x, start, end, c, q, f, w, g, h, a, scale, products, dx, pa
     first, width, size = lines(dx, start, end, past, c)
     for i in range(first, end, width):
         fetch(x + (i + ahead) * size)
-        fetch(d + (i + ahead) * size)
         if scale.ndim == 2:
             gradient_line(dx, i, start, end, past, d, x, c, q, f, w, g, h, a)
         else:
@@ -239,14 +133,9 @@ def span_gradient(d, x, start, end, c, q, f, w, g, h, a, scale, products, dx, pa
 
 
 @inner
-def of_span(spans, j):
-    return spans[j, U(0)], spans[j, U(1)], np.int64(spans[j, U(2)]), np.int64(spans[j, U(3)])
-
-
-@inner
-def ways(y, team):
+def ways(y, team, large):
     """Is y so large that it is written past the cache? How far ahead are the next rows?"""
-    past = (y.size * y.itemsize > BEYOND) & (y.shape[2] >= 256) & (address(y) % y.itemsize == 0)
+    past = (y.size * y.itemsize > large) & (y.shape[2] >= 256) & (address(y) % y.itemsize == 0)
     return past, np.int64(min(team * y.shape[2], AHEAD))
 
 
@@ -261,23 +150,39 @@ def products_of(products, line):
 @inner
 def add_up(part, ds, db):
     """Adds the sums of some rows to those of all."""
-    ds += part[0]
-    db += part[1]
-    part[:] = 0
+    for g in range(U(part.shape[1])):
+        for i in range(U(part.shape[2])):
+            ds[g, i] += part[U(0), g, i]
+            db[g, i] += part[U(1), g, i]
+            part[U(0), g, i] = part[U(1), g, i] = 0
+
+
+@inner
+def has_gradient(d, r, scale):
+    """Is a number of row r of d, times its scale, not 0?"""
+    line = line_for(r, scale)
+    for p in range(U(len(d))):
+        for i in range(U(d.shape[2])):
+            if d[p, r, i] != 0 and (scale.ndim == 2 or scale[line, U(0), i] != 0):
+                return True
+    return False
+
+
+@inner
+def outcome(failed, rough):
+    """How many rows are rough; a negative number if a block has failed."""
+    if failed:
+        return -failed
+    number = np.int64(0)
+    for r in range(len(rough)):
+        number += rough[r]
+    return number
 
 
 @jit
-def forward_rows(slots, helpers, blocks, *given):
-    return lead(slots, helpers, job(forward_block, blocks, (*given, blocks)))
-
-
-@jit
-def room(x, number):
-    """How many rows are a team, and where its sums are taken: see `row_sums`."""
-    width, _ = numbers_and_bytes(x.dtype.type(0))
-    team = max(1, min(width, CACHED // (x.shape[0] * x.shape[2])))
-    part, sums = np.zeros((width, number, width), x.dtype), np.zeros((2, number, width))
-    return team, part, sums[0], sums[1]
+def forward_rows(slots, helpers, blocks, rough, *given):
+    failed = lead(slots, helpers, job(forward_block, blocks, (rough, *given, blocks)))
+    return outcome(failed, rough)
 
 
 @inner
@@ -288,101 +193,131 @@ def block_of(rows, block, blocks):
 
 @jit
 def forward_block(
-    x, spans, samples, eps, least, centre, scale, shift, y, mean, var, rough, blocks, block
+    rough, x, spans, samples, eps, least, centre, scale, shift, y, moments, blocks, block
 ):
+    """moments (2, R) are set for each row."""
     T = x.dtype.type
     share = 1 / np.float64(x.shape[0] * x.shape[2])
-    team, part, some, sums = room(x, U(2))
-    past, ahead = ways(y, team)
+    shares = share, (share if centre else 0.0)
+    team, part, some, sums, steps = room(x, U(2))
+    c, lost, f = steps[U(0)], steps[U(1)], steps[U(2)]
+    mean, var = moments[U(0)], moments[U(1)]
+    places, numbers = (address(c), address(sums[U(0)]), address(sums[U(1)])), (eps, least, *shares)
+    past, ahead = ways(y, team, LARGE)
     x_at, y_at, rows, length = address(x), address(y), U(x.shape[1]), x.shape[2]
     bytes_of_row, whole = length * x.itemsize, spans is None or x.shape[0] == scale.shape[1] == 1
-    c, q, f = np.empty((3, part.shape[0]), x.dtype)
     start, stop = block_of(x.shape[1], block, blocks)
     for s in range(start, stop, U(team)):
         n = min(U(team), stop - s)
-        team_sums(
-            None, x, s, n, spans, samples, centre, share, c, scale, part, some, sums, None, None
-        )
-        for b in range(n):
-            m = sums[U(0), b] * share if centre else 0.0
-            v = max(sums[U(1), b] * share - m * m, 0.0)
-            rough[s + b] = not ordinary(v + eps, least)
-            mean[s + b], var[s + b] = c[b] + m, v
-            f[b] = T(1 / np.sqrt(v + eps))
-            c[b], q[b] = split(T, np.float64(c[b]), m)
+        given = None, x, s, n, spans, samples, centre, share, c, scale, None
+        team_sums(*given, ahead, part, some, sums, None, None)
+        of_team = 8 * np.int64(s)
+        results = address(mean) + of_team, address(var) + of_team, address(lost), address(f)
+        end = np.int64(n)
+        for i in range(0, end, 8):
+            forward_steps(results, i, 0, end, False, *places, *numbers)
         for b in range(n):
             r = s + b
+            rough[r] = f[b] == 0
             if rough[r]:
                 continue
-            line, z = line_for(r, scale), (c[b], q[b], f[b])
+            line, z = line_for(r, scale), (*parts(T, mean[r], lost[b]), T(f[b]))
             if whole:
                 row = np.int64(r) * bytes_of_row
                 w, h = weight(scale, line, U(0)), weight(shift, line, U(0))
-                span_forward(x_at + row, 0, length, *z, w, h, y_at + row, past, ahead)
+                span_forward(x_at + row, 0, length, *z, w, h, y_at + row, past)
             else:
                 for j in range(U(len(spans))):
                     p, k, first, end = of_span(spans, j)
                     row = np.int64(p * rows + r) * bytes_of_row
                     w, h = weight(scale, line, k), weight(shift, line, k)
-                    span_forward(x_at + row, first, end, *z, w, h, y_at + row, past, ahead)
+                    span_forward(x_at + row, first, end, *z, w, h, y_at + row, past)
 
 
 @jit
-def backward_rows(slots, helpers, blocks, *given):
-    return lead(slots, helpers, job(backward_block, blocks, (*given, blocks)))
+def backward_rows(slots, helpers, blocks, rough, totals, sums, *given):
+    """sums (2, G, K) are the totals of all rows; None where totals are those of blocks."""
+    failed = lead(slots, helpers, job(backward_block, blocks, (rough, totals, *given, blocks)))
+    if sums is not None:
+        for i in range(U(2)):
+            add_rows(totals[i], sums[i])
+    return outcome(failed, rough)
+
+
+@jit
+def add_rows(values, sums):
+    """Sums (G, K) of values (R, K), of each G-th row: of some first, so that none are many."""
+    part, step = np.empty_like(sums), U(1024 * len(sums))
+    sums[:] = 0
+    for begin in range(U(0), U(len(values)), step):
+        part[:] = 0
+        line = U(0)
+        for r in range(begin, min(begin + step, U(len(values)))):
+            for k in range(U(values.shape[1])):
+                part[line, k] += values[r, k]
+            line += U(1)
+            if line == U(len(sums)):
+                line = U(0)
+        sums += part
 
 
 @jit
 def backward_block(
-    d, x, spans, samples, eps, least, centre, scale, dx, ds, db, rough, blocks, block
+    rough, totals, d, x, spans, samples, eps, least, centre, scale, moments, dx, blocks, block
 ):
-    """ds and db (R, K) are set for each row; with a scale for each element, (B, G, M), added to."""
+    """The sums of d * x̂ and d are set for each row, totals (2, R, K); with a scale for each element
+    they are added to those of the block, (2, B, G, M).
+    """
+    ds, db = totals[U(0)], totals[U(1)]
     T = x.dtype.type
     share = 1 / np.float64(x.shape[0] * x.shape[2])
-    team, part, some, sums = room(x, U(5))
-    sum_t, sum_tt, sum_g, sum_gt, sum_gg = sums
-    past, ahead = ways(dx, team)
+    shares = share, (share if centre else 0.0)
+    team, part, some, sums, steps = room(x, U(5 if moments is None else 3))
+    c, mean, lost, m, f, level, a = steps
+    past, ahead = ways(dx, team, LARGE_GRADIENT)
     d_at, x_at, dx_at, rows, length = address(d), address(x), address(dx), U(x.shape[1]), x.shape[2]
     bytes_of_row, whole = length * x.itemsize, spans is None or x.shape[0] == scale.shape[1] == 1
-    c, q, f, level, rest, a = np.empty((6, part.shape[0]), x.dtype)
+    results = address(mean), address(lost), address(m), address(f), address(level), address(a)
+    places = address(sums[U(0)]), address(sums[U(1)]), address(sums[U(2)])
+    numbers = eps, least, *shares
     products = np.zeros((2, len(scale), x.shape[2] if scale.ndim == 3 else 0), x.dtype)
     waiting = 0
     start, stop = block_of(x.shape[1], block, blocks)
     for s in range(start, stop, U(team)):
         n = min(U(team), stop - s)
-        team_sums(d, x, s, n, spans, samples, centre, share, c, scale, part, some, sums, ds, db)
-        for b in range(n):
-            m = sum_t[b] * share if centre else 0.0
-            v = max(sum_tt[b] * share - m * m, 0.0) + eps
-            rstd, gg = 1 / np.sqrt(v), sum_gg[b]
-            fits = in_range(gg, rstd, least) | (gg == 0)
-            rough[s + b] = not (fits & ordinary(v, least))
-            f[b], a[b] = T(rstd), T((sum_gt[b] - m * sum_g[b]) * share * rstd * rstd)
-            c[b], q[b] = split(T, np.float64(c[b]), m)
-            level[b], rest[b] = split(T, sum_g[b] * share if centre else 0.0, 0.0)
-            sum_t[b], sum_tt[b] = m, rstd
+        given = d, x, s, n, spans, samples, centre, share, c, scale, moments
+        team_sums(*given, ahead, part, some, sums, ds, db)
+        end, of_team = np.int64(n), 8 * np.int64(s)
+        for i in range(0, end, 8):
+            if moments is None:
+                own = address(c), address(sums[-2]), address(sums[-1])
+                gradient_steps(results, i, 0, end, False, *own, *places, *numbers)
+            else:
+                own = address(c), address(moments[0]) + of_team, address(moments[1]) + of_team
+                gradient_steps_given(results, i, 0, end, False, *own, *places, *numbers)
         for b in range(n):
             r = s + b
-            if rough[r] or (sum_gg[b] == 0 and d[:, r].any()):
-                rough[r] = True
+            rough[r] = f[b] == 0 or (sums[U(2), b] == 0 and has_gradient(d, r, scale))
+            if rough[r]:
                 if scale.ndim == 2:
                     ds[r, :], db[r, :] = 0, 0
                 continue
             if scale.ndim == 2:
                 for k in range(U(scale.shape[1])):
-                    ds[r, k] = (ds[r, k] - sum_t[b] * db[r, k]) * sum_tt[b]
+                    ds[r, k] = (ds[r, k] - m[b] * db[r, k]) * f[b]
             line = line_for(r, scale)
-            z, g, own = (c[b], q[b], f[b]), (level[b], rest[b], a[b]), products_of(products, line)
+            z, g = (*parts(T, mean[b], lost[b]), T(f[b])), (*parts(T, level[b], 0.0), T(a[b]))
+            two = products_of(products, line)
             if whole:
                 row, w = np.int64(r) * bytes_of_row, weight(scale, line, U(0))
                 to = dx_at + row, past, ahead
-                span_gradient(d_at + row, x_at + row, 0, length, *z, w, *g, scale, own, *to)
+                span_gradient(d_at + row, x_at + row, 0, length, *z, w, *g, scale, two, *to)
             else:
                 for j in range(U(len(spans))):
                     p, k, first, end = of_span(spans, j)
                     row, w = np.int64(p * rows + r) * bytes_of_row, weight(scale, line, k)
                     to = dx_at + row, past, ahead
-                    span_gradient(d_at + row, x_at + row, first, end, *z, w, *g, scale, own, *to)
+                    span_gradient(d_at + row, x_at + row, first, end, *z, w, *g, scale, two, *to)
             if scale.ndim == 3:
                 waiting += 1
                 if waiting == STEP * len(scale):

@@ -1,7 +1,7 @@
 """Row kernels compiled by Numba: the formulas of `rows.numpy`, as loops.
 
-The arithmetic is in `rows.loops`, and for channels-last memory in `rows.columns`. What is said
-there to be rough is left to `rows.numpy`.
+The arithmetic is in `rows.sums` and `rows.loops`, and for channels-last memory in `rows.columns`.
+What is said there to be rough is left to `rows.numpy`.
 
 Memory is worked on where it lies, if it lies in one of two ways; otherwise it is copied first:
 
@@ -19,10 +19,12 @@ from . import numpy as plain
 from . import threads
 from .columns import Columns
 from .jit import LEAST, U, can_compile
-from .loops import CHUNK, backward_rows, forward_rows
+from .loops import backward_rows, forward_rows
+from .sums import CHUNK
 
 __all__ = ["backward", "backward_given", "can_compile", "forward", "forward_given"]
 
+FEW = 1024  # at least so many rows are always enough for all threads
 SHORT = 16  # shorter segments than this have their scale and shift written out for each element
 LARGEST_SCALE = 1e8
 
@@ -39,7 +41,7 @@ def forward(x, eps, scale=None, shift=None, out=None, *, centre=True):
     if kind is None or not _alike(y, x):
         y[...], mean, var = forward(np.ascontiguousarray(x), eps, scale, shift, centre=centre)
         return y, mean, var
-    memory, into = (a.transpose(order).reshape(shape) for a in (x, y))
+    memory, into = _reshaped(order, shape, x, y)
     if kind == "columns":
         sets = Columns(memory, x.shape[0] * x.shape[1], lines[0].shape[1])
         with np.errstate(all="ignore"):
@@ -48,39 +50,41 @@ def forward(x, eps, scale=None, shift=None, out=None, *, centre=True):
             return plain.forward(x, eps, scale, shift, y, centre=centre)
         return y, *(m.reshape(x.shape[:2]) for m in moments)
     mean, var, rough = _forward_rows(memory, into, eps, lines, centre, x.shape[:2])
-    for some, line in _few(rough):
+    for some, line in rough:
         own = (p if p is None else p[line] for p in (scale, shift))
         y[some], mean[some], var[some] = plain.forward(x[some], eps, *own, centre=centre)
     return y, mean, var
 
 
-def backward(dy, x, eps, scale, *, centre=True):
-    """See `rows.numpy.backward`."""
-    dx = np.empty_like(x)
+def backward(dy, x, eps, scale, moments=None, out=None, *, centre=True):
+    """See `rows.numpy.backward`. Moments save a part of the work for float32 numbers in rows."""
+    dx = np.empty_like(x) if out is None else out
     if x.dtype not in LEAST or dy.dtype != x.dtype:
         return _in_slabs(backward, (dy, x), dx, eps, (scale,), centre)
     line = _line(x, scale)
-    kind, order, shape = _memory(x, scale.shape[1])
     if line is None:
-        return plain.backward(dy, x, eps, scale, centre=centre)
-    if kind is None:
-        return backward(dy, np.ascontiguousarray(x), eps, scale, centre=centre)
+        return plain.backward(dy, x, eps, scale, out=dx, centre=centre)
+    kind, order, shape = _memory(x, line.shape[1])
+    if kind is None or not _alike(dx, x):
+        dx[...], *sums = backward(dy, np.ascontiguousarray(x), eps, scale, moments, centre=centre)
+        return dx, *sums
     if not _alike(dy, x):
-        dx[...] = dy
-        dy, dx = dx, np.empty_like(x)
-    d, memory, into = (a.transpose(order).reshape(shape) for a in (dy, x, dx))
+        d = np.empty_like(x)
+        d[...] = dy
+        dy = d
+    d, memory, into = _reshaped(order, shape, dy, x, dx)
     if kind == "columns":
-        sets = Columns(memory, x.shape[0] * x.shape[1], scale.shape[1])
+        sets = Columns(memory, x.shape[0] * x.shape[1], line.shape[1])
         with np.errstate(all="ignore"):
-            gradients = sets.backward(d, into, eps, line, centre)
+            gradients = sets.backward(d, into, eps, np.broadcast_to(line, scale.shape), centre)
         if gradients is None:
-            return plain.backward(dy, x, eps, scale, centre=centre)
+            return plain.backward(dy, x, eps, scale, out=dx, centre=centre)
         return dx, *gradients
-    ds, db, rough = _backward_rows(d, memory, into, eps, line, centre, x.shape[:2])
-    for some, line in _few(rough):
-        dx[some], *own = plain.backward(dy[some], x[some], eps, scale[line], centre=centre)
-        ds[line] += own[0]
-        db[line] += own[1]
+    ds, db, rough = _backward_rows(d, memory, into, eps, line, scale, moments, centre, x.shape[:2])
+    for some, g in rough:
+        dx[some], *own = plain.backward(dy[some], x[some], eps, scale[g], centre=centre)
+        ds[g] += own[0]
+        db[g] += own[1]
     return dx, ds, db
 
 
@@ -90,24 +94,33 @@ forward_given, backward_given = plain.forward_given, plain.backward_given
 def _lines(x, scale, shift):
     """scale and shift, in the dtype of x and of one shape; None where scale is out of range."""
     if scale is None and shift is None:
-        return _default(1, x.dtype), _default(0, x.dtype)
-    line = _default(1, x.dtype) if scale is None else _line(x, scale)
+        return _constant(1, x.dtype), _constant(0, x.dtype)
+    line = _constant(1, x.dtype) if scale is None else _line(x, scale)
     if line is None:
         return None
-    shift = _default(0, x.dtype) if shift is None else shift
+    shift = _constant(0, x.dtype) if shift is None else shift
     lines = np.empty((2, *np.broadcast_shapes(line.shape, shift.shape)), x.dtype)
     lines[0], lines[1] = line, shift
     return lines
 
 
 def _line(x, scale):
-    """scale in the dtype of x; None where it is out of range."""
+    """scale in the dtype of x; (1, 1) for (G, 1) equal numbers; None where it is out of range."""
+    if scale.strides == (0, 0):
+        value, shape = float(scale[0, 0]), scale.shape if scale.shape[1] > 1 else (1, 1)
+        return _constant(value, x.dtype, shape) if abs(value) <= LARGEST_SCALE else None
     return scale.astype(x.dtype) if np.abs(scale).max() <= LARGEST_SCALE else None
 
 
-@functools.cache
-def _default(value, dtype):
-    return np.full((1, 1), value, dtype)
+@functools.lru_cache(maxsize=64)
+def _constant(value, dtype, shape=(1, 1)):
+    return np.full(shape, value, dtype)
+
+
+def _reshaped(order, shape, *arrays):
+    if order == (0, 1, 2, 3):
+        return [a.reshape(shape) for a in arrays]
+    return [a.transpose(order).reshape(shape) for a in arrays]
 
 
 def _alike(a, b):
@@ -121,7 +134,7 @@ def _memory(x, segments):
     """How (A, G, K, L) x lies, and the order and shape of its memory: see the head of this file."""
     a, g, k, n = x.shape
     if x.flags.c_contiguous and (g * k == 1 or k * n > 1):
-        few = a * g < 2 * threads.count() and x.size >= 16 * threads.BLOCK
+        few = a * g < FEW and x.size >= 16 * threads.BLOCK and a * g < 2 * threads.count()
         if few and (width := _width(k * n // segments)):
             return "columns", (0, 1, 2, 3), (a * g * segments, -1, width)
         return "rows", (0, 1, 2, 3), (1, a * g, k * n)
@@ -159,49 +172,51 @@ def _tables(pieces, length, segments):
     return np.array(spans, U), np.stack(np.divmod(places.astype(U), U(length)), 1)
 
 
-def _blocks(rows, size):
-    """How many blocks: some for each thread, and none that is not worth one."""
-    return max(1, min(rows, 8 * threads.count(), size // threads.BLOCK))
-
-
 def _each(scale, length):
     """scale (G, K), or, where its segments are short, (G, 1, M): a number for each element."""
     if scale.shape[1] == 1 or length // scale.shape[1] >= SHORT:
         return scale
+    if length == scale.shape[1]:
+        return scale[:, None]
     return np.repeat(scale, length // scale.shape[1], axis=1)[:, None]
 
 
 def _forward_rows(x, y, eps, lines, centre, sets):
-    """mean, var and rough, (A, G)."""
+    """mean and var, (A, G); and the rough sets, as `_few` gives them."""
     pieces, rows, length = x.shape
     scale, shift = (_each(p, length) for p in lines)
     moments, rough = np.empty((2, rows)), np.empty(rows, np.bool_)
     tables = _tables(pieces, length, scale.shape[1])
-    given = (x, *tables, eps, LEAST[x.dtype], centre, scale, shift, y, *moments, rough)
-    threads.share(forward_rows, _blocks(rows, x.size), *given)
-    return *moments.reshape(2, *sets), rough.reshape(sets)
+    given = (rough, x, *tables, eps, LEAST[x.dtype], centre, scale, shift, y, moments)
+    found = threads.share(forward_rows, threads.blocks_for(x.size, rows), *given)
+    mean, var = moments[0].reshape(sets), moments[1].reshape(sets)
+    return mean, var, _few(rough.reshape(sets)) if found else ()
 
 
-def _backward_rows(d, x, dx, eps, line, centre, sets):
-    """dscale and dshift, (G, K); rough, (A, G)."""
+def _backward_rows(d, x, dx, eps, line, scale, moments, centre, sets):
+    """dscale and dshift, of the shape of scale; and the rough sets, as `_few` gives them."""
     pieces, rows, length = x.shape
-    scale, rough = _each(line, length), np.empty(rows, np.bool_)
-    tables = _tables(pieces, length, scale.shape[1])
-    given = eps, LEAST[x.dtype], centre, scale, dx
-    blocks = _blocks(rows, x.size)
-    if scale.ndim == 3:  # each block of rows has sums of its own
-        blocks = min(blocks, max(1, x.size // (16 * scale.size)))
-        totals = np.zeros((2, blocks, *scale.shape[::2]))
+    lines, line, rough = scale.shape, _each(line, length), np.empty(rows, np.bool_)
+    tables, blocks = _tables(pieces, length, line.shape[1]), threads.blocks_for(x.size, rows)
+    if line.ndim == 3:  # each block of rows has sums of its own, for each element
+        blocks = min(blocks, max(1, x.size // (16 * line.size)))
+        totals, sums = np.zeros((2, blocks, *line.shape[::2])), None
     else:
-        totals = np.empty((2, rows, scale.shape[1]))
-    threads.share(backward_rows, blocks, d, x, *tables, *given, *totals, rough)
-    totals = totals.reshape(2, -1, *line.shape, totals.shape[-1] // line.shape[1])
-    return *totals.sum((1, 4)), rough.reshape(sets)
+        totals, sums = np.empty((2, rows, lines[1])), np.empty((2, *lines))
+    if x.dtype == np.float64:  # a mean of them has more digits than float64: it is found again
+        moments = None
+    if moments is not None:
+        moments = tuple(m if m.flags.carray else m.copy() for m in moments)
+    given = rough, totals, sums, d, x, *tables, eps, LEAST[x.dtype], centre, line, moments, dx
+    found = threads.share(backward_rows, blocks, *given)
+    if sums is None:
+        sums = totals.reshape(2, -1, *lines, totals.shape[-1] // lines[1]).sum((1, 4))
+    return sums[0], sums[1], _few(rough.reshape(sets)) if found else ()
 
 
 def _few(rough):
     """The rough sets: indices of those that have one line of scale, and the line."""
-    for g in np.flatnonzero(rough.any(0)) if rough.any() else ():
+    for g in np.flatnonzero(rough.any(0)):
         line = slice(g, g + 1)
         yield (np.flatnonzero(rough[:, g]), line), line
 

@@ -39,7 +39,7 @@ def forward(x, eps, scale=None, shift=None, out=None, *, centre=True):
         return _stored(_affine(xhat, scale, shift), x, out), mean, var
 
 
-def backward(dy, x, eps, scale, *, centre=True):
+def backward(dy, x, eps, scale, moments=None, out=None, *, centre=True):
     """Gradients of `forward`.
 
     With g = scale * dy, x̂ the standardised set and bars for means over the set,
@@ -51,6 +51,8 @@ def backward(dy, x, eps, scale, *, centre=True):
     dy, x : (A, G, K, L) float arrays
     eps, centre : as in `forward`
     scale : (G, K) or (G, 1) float array
+    moments : (mean, var) that `forward` returned for x, or None; here they are taken anew
+    out : array like x, may be `x` or `dy` itself; None makes one
 
     Returns
     -------
@@ -67,7 +69,7 @@ def backward(dy, x, eps, scale, *, centre=True):
             g, _ = _centred(g)
         g -= xhat * (g * xhat).mean(SET, np.float64, keepdims=True).astype(dtype)
         g *= (rstd * unit).astype(dtype)
-        return _stored(g, x), dscale, dshift
+        return _stored(g, x, out), dscale, dshift
 
 
 def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
@@ -77,12 +79,12 @@ def forward_given(x, mean, var, eps, scale=None, shift=None, out=None):
         return _stored(_affine(xhat, scale, shift), x, out)
 
 
-def backward_given(dy, x, mean, var, eps, scale):
+def backward_given(dy, x, mean, var, eps, scale, out=None):
     """Gradients of `forward_given`, whose moments are constants. Returns dx, dscale, dshift."""
     with np.errstate(all="ignore"):
         rstd = _reciprocal_root(_each_set(var) + eps)
         dscale, dshift = _line_gradients(dy, (x - _each_set(mean)) * rstd, scale)
-        return _stored(dy * rstd * scale[:, :, None], x), dscale, dshift
+        return _stored(dy * rstd * scale[:, :, None], x, out), dscale, dshift
 
 
 def _standardised(x, eps, dtype, centre):

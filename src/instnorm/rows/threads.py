@@ -15,6 +15,7 @@ from .parallel import SLOT, processor, serve
 
 BLOCK = 1 << 15  # numbers: fewer are not worth another thread
 ACTIVELY = 1e-3  # seconds that a helper waits actively
+LOOK = 8  # calls: so often a leader looks how many threads may work, and where its helpers are
 _lock = threading.Lock()
 _crew = None  # None while there are no helpers
 
@@ -26,18 +27,30 @@ def count():
     return os.cpu_count() or 1
 
 
+def blocks_for(size, most):
+    """How many blocks `size` numbers are worth: some for each thread, and `most` at most.
+
+    One if there is one thread; then it is asked each time whether there are more now.
+    """
+    helpers = count() - 1 if _crew is None else _crew.allowed or count() - 1
+    return max(1, min(most, 8 * (1 + helpers), size // BLOCK)) if helpers else 1
+
+
 def share(kernel, blocks, *given):
     """Let all threads work on a job: kernel(slots, helpers, blocks, *given), see `rows.parallel`.
 
-    Returns when none is at work any more; Ctrl-C is seen then. Raises MemoryError if a block
-    failed: compiled loops can fail in no other way.
+    Returns what the kernel returns when none is at work any more; Ctrl-C is seen then. Raises
+    MemoryError if a block failed, which a negative number says: compiled loops can fail in no other
+    way.
     """
-    slots, helpers = 0, min(count(), blocks) - 1
-    if helpers > 0:
+    slots = helpers = 0
+    if blocks > 1:
         crew = _helpers()
-        slots, helpers = crew.address, crew.woken(helpers)
-    if kernel(slots, helpers, blocks, *given):
+        slots, helpers = crew.address, crew.woken(blocks - 1)
+    result = kernel(slots, helpers, blocks, *given)
+    if result < 0:
         raise MemoryError("no room for what a thread has to remember of some rows")
+    return result
 
 
 class _Crew:
@@ -47,11 +60,10 @@ class _Crew:
         self.slots = np.zeros((number, SLOT), np.int64)
         self.address = self.slots.ctypes.data
         self.asleep = {}  # a lock, for each helper that waits for someone to release it
-        self.threads, self.avoids = (
-            {},
-            {},
-        )  # what the system calls a helper; what processor it avoids
-        self.number = 0
+        self.threads = {}  # what the system calls a helper
+        self.avoids = {}  # what processor it avoids
+        self.number = self.calls = 0
+        self.allowed = number
         # Not in a helper: a program may end before it has compiled, and its clock would measure
         # how long it waits for Python's lock.
         self.turns = _turns(self.address)
@@ -65,8 +77,15 @@ class _Crew:
             pass
 
     def woken(self, number):
-        """How many helpers there are, at most `number`; those that sleep are woken up."""
-        number, here = min(number, self.number), processor()
+        """How many helpers may work, at most `number`; those that sleep are woken up."""
+        self.calls += 1
+        look = self.asleep or self.calls % LOOK == 0
+        if look:
+            self.allowed = count() - 1
+        number = min(number, self.number, self.allowed)
+        if not look:
+            return number
+        here = processor()
         for i in range(number):
             lock = self.asleep.pop(i, None) if self.asleep else None
             if lock is not None or self.slots[i, 1] == here:
@@ -93,6 +112,7 @@ class _Crew:
         while True:
             serve(slot, self.turns)
             self.asleep[i] = lock
+            serve(slot, self.turns // 20)  # a leader may have looked before, and given it a job
             lock.acquire()
 
 
