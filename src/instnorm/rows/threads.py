@@ -15,7 +15,7 @@ from .parallel import SLOT, processor, serve
 
 BLOCK = 1 << 15  # numbers: fewer are not worth another thread
 ACTIVELY = 1e-3  # seconds that a helper waits actively
-LOOK = 8  # calls: so often a leader looks how many threads may work, and where its helpers are
+LOOK = 2e-3  # seconds, after which a leader looks again how many may work, and where they are
 _lock = threading.Lock()
 _crew = None  # None while there are no helpers
 
@@ -62,7 +62,7 @@ class _Crew:
         self.asleep = {}  # a lock, for each helper that waits for someone to release it
         self.threads = {}  # what the system calls a helper
         self.avoids = {}  # what processor it avoids
-        self.number = self.calls = 0
+        self.number = self.looked = 0
         self.allowed = number
         # Not in a helper: a program may end before it has compiled, and its clock would measure
         # how long it waits for Python's lock.
@@ -78,10 +78,10 @@ class _Crew:
 
     def woken(self, number):
         """How many helpers may work, at most `number`; those that sleep are woken up."""
-        self.calls += 1
-        look = self.asleep or self.calls % LOOK == 0
+        now = time.monotonic()
+        look = self.asleep or now - self.looked > LOOK
         if look:
-            self.allowed = count() - 1
+            self.allowed, self.looked = count() - 1, now
         number = min(number, self.number, self.allowed)
         if not look:
             return number
