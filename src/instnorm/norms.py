@@ -81,8 +81,8 @@ def instance_norm(
     gamma, beta : (C,) float arrays, or None for 1 and 0
     eps : float, not negative; 0 is allowed, and a constant plane still gives exactly beta
     out : array like x to write the result into (x itself is allowed), or None for a new one
-    moments : (mean, var), float64 arrays to write the moments into, a number for each set, here
-        (N, C); or None. On the way back, who gives them saves that they are calculated again
+    moments : (mean, var), two float64 arrays of shape (N, C), or None. The mean and variance of
+        each plane are written into them, so that the way back need not calculate them again
 
     Returns
     -------
@@ -91,9 +91,10 @@ def instance_norm(
     Raises
     ------
     TypeError
-        If x, gamma or beta is not a floating-point array.
+        If x, gamma or beta is not a floating-point array, or moments are not two arrays.
     ValueError
-        If a shape does not fit, eps is negative, or a plane has fewer than 2 values.
+        If a shape does not fit, out or moments do not fit x or are read-only, eps is negative, or a
+        plane has fewer than 2 values.
     """
     check_activations("x", x, spatial=1)
     return _forward(x, x.shape[1], gamma, beta, eps, out, INSTANCE_SET, moments)
@@ -262,9 +263,9 @@ def instance_norm_backward(
     dy, x : (N, C, *spatial) float arrays: the gradient at the output, and the input
     gamma : (C,) float array, or None for 1
     eps : float, as in the forward pass
-    moments : (mean, var) of this x from the forward pass, or None. Given, they save a part of the
-        work where x is float32 and lies in memory row by row; elsewhere they are calculated again.
-        Moments of another array give a wrong gradient
+    moments : (mean, var) that the forward pass wrote for this x, or None. They save work where x is
+        float32 and a plane lies in one piece of memory; elsewhere they are calculated again. Those
+        of another array give a wrong gradient
     out : array like x to write dx into (x and dy are allowed), or None for a new one
 
     Returns
@@ -275,7 +276,7 @@ def instance_norm_backward(
     Raises
     ------
     TypeError, ValueError
-        As `instance_norm`; also when dy and x differ in shape, or moments do not fit x.
+        As `instance_norm`; also when dy and x differ in shape.
     """
     check_activations("x", x, spatial=1)
     return _backward(dy, x, x.shape[1], gamma, eps, INSTANCE_SET, moments, out)
