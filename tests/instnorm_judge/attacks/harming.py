@@ -65,8 +65,7 @@ ATTACKS = {
         "it.setblocking(True)\n"
         "part = b'\\x03' + (2**22).to_bytes(8, 'big') + bytes(2**22)\n"
         "while True: it.sendall(part)",
-        # What is full first, memory or time, hangs on the machine.
-        says=f"{TOO_LARGE}|waits for a person|could not be interrupted|took too long",
+        says=f"{TOO_LARGE}|waits for a person",
     ),
     "a-thousand-connections": Attack(
         "import ipykernel, os, socket\n"
