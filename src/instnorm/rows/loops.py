@@ -60,13 +60,18 @@ def reciprocal(var, eps, least):
     return spread.one() / spread.root(), ordinary(spread, least)
 
 
-def gradient_step(mean, lost, r, var, sum_g, sum_gt, sum_gg, eps, least, share, share_of_mean):
-    """What a gradient needs of the sums of a row; rstd is 0 where the row is rough."""
+def gradient_step(mean, lost, r, var, w, sum_d, sum_dt, sum_dd, *given):
+    """What a gradient needs of the sums of a row, and what it adds to dscale and dshift.
+
+    rstd is 0 where the row is rough.
+    """
+    eps, least, share, share_of_mean = given
     rstd, fits = reciprocal(var, eps, least)
-    within = ordinary(sum_gg, least * least) & ordinary(sum_gg * rstd * rstd, least * least)
-    fits &= within | (sum_gg <= sum_gg.zero())
-    pull = (sum_gt - r * sum_g) * share * rstd * rstd
-    return mean, lost, r, rstd.where(fits, rstd.zero()), sum_g * share_of_mean, pull
+    within = ordinary(sum_dd, least * least) & ordinary(sum_dd * rstd * rstd, least * least)
+    fits &= within | (sum_dd <= sum_dd.zero())
+    along = (sum_dt - r * sum_d) * rstd
+    of_row = mean, lost, r, rstd.where(fits, rstd.zero())
+    return *of_row, w * sum_d * share_of_mean, w * along * share * rstd, along, sum_d
 
 
 def forward_step(c, sum_t, sum_tt, eps, least, share, share_of_mean):
@@ -247,18 +252,16 @@ def backward_rows(slots, helpers, blocks, rough, totals, sums, *given):
 @jit
 def add_rows(values, sums):
     """Sums (G, K) of values (R, K), of each G-th row: of some first, so that none are many."""
-    part, step = np.empty_like(sums), U(1024 * len(sums))
-    sums[:] = 0
+    values, total = values.reshape(-1, sums.size), sums.reshape(-1)
+    part, step = np.empty_like(total), U(1024)
+    total[:] = 0
     for begin in range(U(0), U(len(values)), step):
         part[:] = 0
-        line = U(0)
-        for r in range(begin, min(begin + step, U(len(values)))):
-            for k in range(U(values.shape[1])):
-                part[line, k] += values[r, k]
-            line += U(1)
-            if line == U(len(sums)):
-                line = U(0)
-        sums += part
+        for a in range(begin, min(begin + step, U(len(values)))):
+            for i in range(U(len(part))):
+                part[i] += values[a, i]
+        for i in range(U(len(part))):
+            total[i] += part[i]
 
 
 @jit
@@ -273,12 +276,13 @@ def backward_block(
     share = 1 / np.float64(x.shape[0] * x.shape[2])
     shares = share, (share if centre else 0.0)
     team, part, some, sums, steps = room(x, U(5 if moments is None else 3))
-    c, mean, lost, m, f, level, a = steps
+    c, mean, lost, m, f, level, a, of_scale, of_shift, factors = steps
+    factors[:] = 1
     past, ahead = ways(dx, team, LARGE_GRADIENT)
     d_at, x_at, dx_at, rows, length = address(d), address(x), address(dx), U(x.shape[1]), x.shape[2]
     bytes_of_row, whole = length * x.itemsize, spans is None or x.shape[0] == scale.shape[1] == 1
-    results = address(mean), address(lost), address(m), address(f), address(level), address(a)
-    places = address(sums[U(0)]), address(sums[U(1)]), address(sums[U(2)])
+    of_row = address(mean), address(lost), address(m), address(f), address(level), address(a)
+    places = address(factors), address(sums[U(0)]), address(sums[U(1)]), address(sums[U(2)])
     numbers = eps, least, *shares
     products = np.zeros((2, len(scale), x.shape[2] if scale.ndim == 3 else 0), x.dtype)
     waiting = 0
@@ -288,13 +292,18 @@ def backward_block(
         given = d, x, s, n, spans, samples, centre, share, c, scale, moments
         team_sums(*given, ahead, part, some, sums, ds, db)
         end, of_team = np.int64(n), 8 * np.int64(s)
+        to_scale, to_shift = address(of_scale), address(of_shift)
+        if spans is None and scale.ndim == 2:
+            to_scale, to_shift = address(ds) + of_team, address(db) + of_team
+            for b in range(U(n)):
+                factors[b] = scale[line_for(s + b, scale), U(0)]
         for i in range(0, end, 8):
             if moments is None:
                 own = address(c), address(sums[-2]), address(sums[-1])
-                gradient_steps(results, i, 0, end, False, *own, *places, *numbers)
+                gradient_steps((*of_row, to_scale, to_shift), i, 0, end, False, *own, *places, *numbers)
             else:
                 own = address(c), address(moments[0]) + of_team, address(moments[1]) + of_team
-                gradient_steps_given(results, i, 0, end, False, *own, *places, *numbers)
+                gradient_steps_given((*of_row, to_scale, to_shift), i, 0, end, False, *own, *places, *numbers)
         for b in range(n):
             r = s + b
             rough[r] = f[b] == 0 or (sums[U(2), b] == 0 and has_gradient(d, r, scale))
@@ -302,7 +311,7 @@ def backward_block(
                 if scale.ndim == 2:
                     ds[r, :], db[r, :] = 0, 0
                 continue
-            if scale.ndim == 2:
+            if scale.ndim == 2 and spans is not None:
                 for k in range(U(scale.shape[1])):
                     ds[r, k] = (ds[r, k] - m[b] * db[r, k]) * f[b]
             line = line_for(r, scale)

@@ -33,7 +33,7 @@ def room(x, number):
     width, _ = numbers_and_bytes(x.dtype.type(0))
     team = max(1, min(width, CACHED // (x.shape[0] * x.shape[2])))
     part, sums = np.zeros((width, number, width), x.dtype), np.zeros((2, number, width))
-    return team, part, sums[0], sums[1], np.zeros((7, width))
+    return team, part, sums[0], sums[1], np.zeros((10, width))
 
 
 @inner
@@ -167,12 +167,6 @@ def team_sums(
                 again = True
         if spans is None and again:
             across(part, sums)
-    if d is not None and spans is None and scale.ndim == 2:
-        for b in range(n):
-            w = np.float64(scale[line_for(s + b, scale), U(0)])
-            db[s + b, U(0)], ds[s + b, U(0)] = sums[U(0), b], sums[U(1), b]
-            sums[U(0), b] *= w
-            sums[U(1), b] *= w
 
 
 @inner
