@@ -18,7 +18,7 @@ import numpy as np
 from . import numpy as plain
 from . import threads
 from .columns import Columns
-from .jit import LEAST, U, can_compile
+from .jit import LEAST, U, can_compile, jit
 from .loops import backward_rows, forward_rows
 from .sums import CHUNK
 
@@ -99,7 +99,7 @@ def _lines(x, scale, shift):
     if line is None:
         return None
     shift = _constant(0, x.dtype) if shift is None else shift
-    lines = np.empty((2, *np.broadcast_shapes(line.shape, shift.shape)), x.dtype)
+    lines = np.empty((2, *(line.shape if line.size > shift.size else shift.shape)), x.dtype)
     lines[0], lines[1] = line, shift
     return lines
 
@@ -109,7 +109,21 @@ def _line(x, scale):
     if scale.strides == (0, 0):
         value, shape = float(scale[0, 0]), scale.shape if scale.shape[1] > 1 else (1, 1)
         return _constant(value, x.dtype, shape) if abs(value) <= LARGEST_SCALE else None
-    return scale.astype(x.dtype) if np.abs(scale).max() <= LARGEST_SCALE else None
+    if scale.dtype not in LEAST:
+        scale = scale.astype(x.dtype)
+    line = np.empty(scale.shape, x.dtype)
+    return line if copied(scale, line) else None
+
+
+@jit
+def copied(scale, line):
+    """Copies scale to line. Are all its numbers in range?"""
+    within = True
+    for g in range(U(scale.shape[0])):
+        for k in range(U(scale.shape[1])):
+            within &= abs(scale[g, k]) <= LARGEST_SCALE
+            line[g, k] = scale[g, k]
+    return within
 
 
 @functools.lru_cache(maxsize=64)
@@ -134,7 +148,7 @@ def _memory(x, segments):
     """How (A, G, K, L) x lies, and the order and shape of its memory: see the head of this file."""
     a, g, k, n = x.shape
     if x.flags.c_contiguous and (g * k == 1 or k * n > 1):
-        few = a * g < FEW and x.size >= 16 * threads.BLOCK and a * g < 2 * threads.count()
+        few = a * g < FEW and x.size >= 16 * threads.BLOCK and a * g < 2 * threads.allowed()
         if few and (width := _width(k * n // segments)):
             return "columns", (0, 1, 2, 3), (a * g * segments, -1, width)
         return "rows", (0, 1, 2, 3), (1, a * g, k * n)
@@ -184,13 +198,13 @@ def _each(scale, length):
 def _forward_rows(x, y, eps, lines, centre, sets):
     """mean and var, (A, G); and the rough sets, as `_few` gives them."""
     pieces, rows, length = x.shape
-    scale, shift = (_each(p, length) for p in lines)
-    moments, rough = np.empty((2, rows)), np.empty(rows, np.bool_)
+    scale, shift = _each(lines[0], length), _each(lines[1], length)
+    moments, rough = np.empty((2, *sets)), np.empty(rows, np.bool_)
     tables = _tables(pieces, length, scale.shape[1])
-    given = (rough, x, *tables, eps, LEAST[x.dtype], centre, scale, shift, y, moments)
+    flat = moments.reshape(2, rows)
+    given = rough, x, *tables, eps, LEAST[x.dtype], centre, scale, shift, y, flat
     found = threads.share(forward_rows, threads.blocks_for(x.size, rows), *given)
-    mean, var = moments[0].reshape(sets), moments[1].reshape(sets)
-    return mean, var, _few(rough.reshape(sets)) if found else ()
+    return *moments, _few(rough.reshape(sets)) if found else ()
 
 
 def _backward_rows(d, x, dx, eps, line, scale, moments, centre, sets):

@@ -27,13 +27,16 @@ def count():
     return os.cpu_count() or 1
 
 
-def blocks_for(size, most):
-    """How many blocks `size` numbers are worth: some for each thread, and `most` at most.
+def allowed():
+    """How many threads may work, or might a moment ago; one is asked each time whether it is."""
+    helpers = 0 if _crew is None else _crew.allowed
+    return 1 + helpers if helpers else count()
 
-    One if there is one thread; then it is asked each time whether there are more now.
-    """
-    helpers = count() - 1 if _crew is None else _crew.allowed or count() - 1
-    return max(1, min(most, 8 * (1 + helpers), size // BLOCK)) if helpers else 1
+
+def blocks_for(size, most):
+    """How many blocks `size` numbers are worth: some for each thread, and `most` at most."""
+    threads = allowed()
+    return max(1, min(most, 8 * threads, size // BLOCK)) if threads > 1 else 1
 
 
 def share(kernel, blocks, *given):
