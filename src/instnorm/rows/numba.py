@@ -95,13 +95,12 @@ def _lines(x, scale, shift):
     """scale and shift, in the dtype of x and of one shape; None where scale is out of range."""
     if scale is None and shift is None:
         return _constant(1, x.dtype), _constant(0, x.dtype)
-    line = _constant(1, x.dtype) if scale is None else _line(x, scale)
-    if line is None:
-        return None
-    shift = _constant(0, x.dtype) if shift is None else shift
-    lines = np.empty((2, *(line.shape if line.size > shift.size else shift.shape)), x.dtype)
-    lines[0], lines[1] = line, shift
-    return lines
+    lines = np.empty((2, *(shift if scale is None else scale).shape), x.dtype)
+    lines[1] = 0 if shift is None else shift
+    if scale is None:
+        lines[0] = 1
+        return lines
+    return lines if _copied(scale, lines[0]) else None
 
 
 def _line(x, scale):
@@ -109,15 +108,17 @@ def _line(x, scale):
     if scale.strides == (0, 0):
         value, shape = float(scale[0, 0]), scale.shape if scale.shape[1] > 1 else (1, 1)
         return _constant(value, x.dtype, shape) if abs(value) <= LARGEST_SCALE else None
-    if scale.dtype not in LEAST:
-        scale = scale.astype(x.dtype)
     line = np.empty(scale.shape, x.dtype)
-    return line if copied(scale, line) else None
+    return line if _copied(scale, line) else None
+
+
+def _copied(scale, line):
+    """Copies scale to line. Are all its numbers in range?"""
+    return copy_within(scale if scale.dtype in LEAST else scale.astype(line.dtype), line)
 
 
 @jit
-def copied(scale, line):
-    """Copies scale to line. Are all its numbers in range?"""
+def copy_within(scale, line):
     within = True
     for g in range(U(scale.shape[0])):
         for k in range(U(scale.shape[1])):
@@ -204,7 +205,7 @@ def _forward_rows(x, y, eps, lines, centre, sets):
     flat = moments.reshape(2, rows)
     given = rough, x, *tables, eps, LEAST[x.dtype], centre, scale, shift, y, flat
     found = threads.share(forward_rows, threads.blocks_for(x.size, rows), *given)
-    return *moments, _few(rough.reshape(sets)) if found else ()
+    return moments[0], moments[1], _few(rough.reshape(sets)) if found else ()
 
 
 def _backward_rows(d, x, dx, eps, line, scale, moments, centre, sets):
