@@ -160,9 +160,11 @@ def check_out(out, x):
 
 
 def check_moments(moments, sets, x, writable=False):
-    """Raise unless `moments` is None or (mean, var), float64, one number for each set of x."""
+    """`moments` as None or (mean, var); raises unless float64, one number for each set of x."""
     if moments is None:
-        return
+        return None
+    if type(moments) is np.ndarray and len(moments) == 2:
+        moments = moments[0], moments[1]  # to go through it would take some microseconds
     try:
         mean, var = moments
     except (TypeError, ValueError):
@@ -179,6 +181,7 @@ def check_moments(moments, sets, x, writable=False):
                 f"{name} must be float64 {sets}, one number for each set of x with shape "
                 f"{x.shape}; got {moment.dtype} {moment.shape}"
             )
+    return mean, var
 
 
 def check_writable(name, array):

@@ -96,8 +96,8 @@ class Layout:
         """dx like x, dgamma and dbeta, of kernel(sets of dy, sets of x, scale=lines of gamma)."""
         scale = self.ones() if gamma is None else self.lines(gamma)
         dx, sums = self.apply(lambda x, dy, out: kernel(dy, x, scale=scale, out=out), out, dy)
-        sums = sums or self.xp.zeros((2, self.x.shape[1]))
-        return dx, *(a.reshape(-1) for a in sums)
+        dgamma, dbeta = sums or self.xp.zeros((2, self.x.shape[1]))
+        return dx, dgamma.reshape(-1), dbeta.reshape(-1)
 
 
 @functools.lru_cache(maxsize=256)

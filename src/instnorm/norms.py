@@ -214,7 +214,7 @@ def batch_norm(
     _check_running(running_mean, running_var, training, x.shape[1], moments)
     momentum = check_momentum(momentum)
     check_out(out, x)
-    check_moments(moments, (1, x.shape[1]), x, writable=True)
+    moments = check_moments(moments, (1, x.shape[1]), x, writable=True)
     layout = Layout(x, x.shape[1], over_batch=training)
     if not training:
         eps = _check_affine(x, gamma, beta, eps)
@@ -363,7 +363,7 @@ def batch_norm_backward(
 def _forward(x, num_groups, gamma, beta, eps, out, what, moments, centre=True):
     eps = _check(x, x.shape[0] * num_groups, gamma, beta, eps, what)
     check_out(out, x)
-    check_moments(moments, (x.shape[0], num_groups), x, writable=True)
+    moments = check_moments(moments, (x.shape[0], num_groups), x, writable=True)
     y, *own = _standardise(Layout(x, num_groups), gamma, beta, eps, out, centre)
     _keep(own, moments)
     return y
@@ -387,7 +387,7 @@ def _backward(
     images = 1 if over_batch else x.shape[0]
     eps = _check(x, images * num_groups, gamma, None, eps, what)
     check_same_shape("dy", dy, "x", x)
-    check_moments(moments, (images, num_groups), x)
+    moments = check_moments(moments, (images, num_groups), x)
     check_out(out, x)
     return _gradients(dy, Layout(x, num_groups, over_batch), gamma, eps, centre, moments, out)
 

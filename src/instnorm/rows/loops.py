@@ -29,7 +29,8 @@ from .sums import line_for, of_span, room, team_sums, weight
 # Bytes: a larger result is written past the cache. A gradient is so earlier, since two arrays are
 # read for it.
 LARGE, LARGE_GRADIENT = 1 << 24, 1 << 22
-AHEAD = 1 << 16  # numbers: further ahead nothing is fetched
+# Numbers: while one row is read the next is fetched; of a longer one than this, what is NEAR.
+LONG, LONG_GRADIENT, NEAR = 1 << 14, 1 << 16, 1 << 12
 
 
 @inner
@@ -138,10 +139,10 @@ def span_gradient(d, x, start, end, c, q, f, w, g, h, a, scale, products, dx, pa
 
 
 @inner
-def ways(y, team, large):
-    """Is y so large that it is written past the cache? How far ahead are the next rows?"""
+def ways(y, team, large, long):
+    """Is y so large that it is written past the cache? How far ahead is what to fetch?"""
     past = (y.size * y.itemsize > large) & (y.shape[2] >= 256) & (address(y) % y.itemsize == 0)
-    return past, np.int64(min(team * y.shape[2], AHEAD))
+    return past, np.int64(team * y.shape[2] if team * y.shape[2] <= long else NEAR)
 
 
 @inner
@@ -208,7 +209,7 @@ def forward_block(
     c, lost, f = steps[U(0)], steps[U(1)], steps[U(2)]
     mean, var = moments[U(0)], moments[U(1)]
     places, numbers = (address(c), address(sums[U(0)]), address(sums[U(1)])), (eps, least, *shares)
-    past, ahead = ways(y, team, LARGE)
+    past, ahead = ways(y, team, LARGE, LONG)
     x_at, y_at, rows, length = address(x), address(y), U(x.shape[1]), x.shape[2]
     bytes_of_row, whole = length * x.itemsize, spans is None or x.shape[0] == scale.shape[1] == 1
     start, stop = block_of(x.shape[1], block, blocks)
@@ -278,7 +279,7 @@ def backward_block(
     team, part, some, sums, steps = room(x, U(5 if moments is None else 3))
     c, mean, lost, m, f, level, a, of_scale, of_shift, factors = steps
     factors[:] = 1
-    past, ahead = ways(dx, team, LARGE_GRADIENT)
+    past, ahead = ways(dx, team, LARGE_GRADIENT, LONG_GRADIENT)
     d_at, x_at, dx_at, rows, length = address(d), address(x), address(dx), U(x.shape[1]), x.shape[2]
     bytes_of_row, whole = length * x.itemsize, spans is None or x.shape[0] == scale.shape[1] == 1
     of_row = address(mean), address(lost), address(m), address(f), address(level), address(a)

@@ -220,8 +220,8 @@ def _backward_rows(d, x, dx, eps, line, scale, moments, centre, sets):
         totals, sums = np.empty((2, rows, lines[1])), np.empty((2, *lines))
     if x.dtype == np.float64:  # a mean of them has more digits than float64: it is found again
         moments = None
-    if moments is not None:
-        moments = tuple(m if m.flags.carray else m.copy() for m in moments)
+    if moments is not None and not (moments[0].flags.carray and moments[1].flags.carray):
+        moments = moments[0].copy(), moments[1].copy()
     given = rough, totals, sums, d, x, *tables, eps, LEAST[x.dtype], centre, line, moments, dx
     found = threads.share(backward_rows, blocks, *given)
     if sums is None:
