@@ -75,28 +75,29 @@ class Layout:
         y = _empty_like(self.xp, self.x) if out is None else out
         if self.x.size == 0:
             return y, None
-        into, share = self.sets(y), self.xp.may_share_memory
-        sets = [self.sets(a) for a in (self.x, *inputs)]
-        apart = out is None or all(a is y or not share(a, y) for a in (self.x, *inputs))
-        straight = self.order is None and y.flags.c_contiguous
-        if apart and (straight or share(into, y)):
-            _, *more = kernel(*sets, out=into)
-        else:
-            result, *more = kernel(*sets, out=None)
+        into, share, inputs = self.sets(y), self.xp.may_share_memory, (self.x, *inputs)
+        apart = self.order is None and y.flags.c_contiguous or share(into, y)
+        if out is not None:
+            for a in inputs:
+                apart = apart and (a is y or not share(a, y))
+        result, *more = kernel(*[self.sets(a) for a in inputs], out=into if apart else None)
+        if not apart:
             y[...] = self.activations(result)
         return y, more
 
     def forward(self, kernel, out=None):
         """`apply` for a kernel that returns moments too. Returns y; mean and var, (A, G)."""
         y, moments = self.apply(kernel, out)
-        images = 1 if self.over_batch else self.x.shape[0]
-        return y, *(moments or self.xp.zeros((2, images, self.num_groups)))
+        if moments is None:
+            images = 1 if self.over_batch else self.x.shape[0]
+            moments = self.xp.zeros((2, images, self.num_groups))
+        return y, moments[0], moments[1]
 
     def backward(self, kernel, dy, gamma, out=None):
         """dx like x, dgamma and dbeta, of kernel(sets of dy, sets of x, scale=lines of gamma)."""
         scale = self.ones() if gamma is None else self.lines(gamma)
         dx, sums = self.apply(lambda x, dy, out: kernel(dy, x, scale=scale, out=out), out, dy)
-        dgamma, dbeta = sums or self.xp.zeros((2, self.x.shape[1]))
+        dgamma, dbeta = self.xp.zeros((2, self.x.shape[1])) if sums is None else sums
         return dx, dgamma.reshape(-1), dbeta.reshape(-1)
 
 

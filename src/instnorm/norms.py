@@ -226,7 +226,7 @@ def batch_norm(
         return y
     eps = _check(x, x.shape[1], gamma, beta, eps, BATCH_SET)
     y, mean, var = _standardise(layout, gamma, beta, eps, out)
-    _keep((mean, var), moments)
+    _keep(mean, var, moments)
     if running_mean is not None and x.size:
         m = x.size // x.shape[1]
         running_mean[...] = (1 - momentum) * running_mean + momentum * mean[0]
@@ -364,15 +364,14 @@ def _forward(x, num_groups, gamma, beta, eps, out, what, moments, centre=True):
     eps = _check(x, x.shape[0] * num_groups, gamma, beta, eps, what)
     check_out(out, x)
     moments = check_moments(moments, (x.shape[0], num_groups), x, writable=True)
-    y, *own = _standardise(Layout(x, num_groups), gamma, beta, eps, out, centre)
-    _keep(own, moments)
+    y, mean, var = _standardise(Layout(x, num_groups), gamma, beta, eps, out, centre)
+    _keep(mean, var, moments)
     return y
 
 
-def _keep(own, moments):
+def _keep(mean, var, moments):
     if moments is not None:
-        for moment, place in zip(own, moments, strict=True):
-            place[...] = moment
+        moments[0][...], moments[1][...] = mean, var
 
 
 def _standardise(layout, gamma, beta, eps, out=None, centre=True):
