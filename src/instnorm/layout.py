@@ -16,7 +16,6 @@ import numpy as np
 
 from . import rows
 
-CACHE_LINE = 64  # bytes
 ALIGNED = 1 << 20  # bytes: results from here on begin at a line of the cache
 
 
@@ -76,7 +75,7 @@ class Layout:
         if self.x.size == 0:
             return y, None
         into, share, inputs = self.sets(y), self.xp.may_share_memory, (self.x, *inputs)
-        apart = self.order is None and y.flags.c_contiguous or share(into, y)
+        apart = (self.order is None and y.flags.c_contiguous) or share(into, y)
         if out is not None:
             for a in inputs:
                 apart = apart and (a is y or not share(a, y))
@@ -123,6 +122,6 @@ def _empty_like(xp, x):
     """An array like x; a large one begins at a line of the cache, so that no line is shared."""
     if type(x) is not np.ndarray or x.nbytes < ALIGNED or not x.flags.c_contiguous:
         return xp.empty_like(x)
-    memory = np.empty(x.nbytes + CACHE_LINE, np.uint8)
-    first = -memory.__array_interface__["data"][0] % CACHE_LINE
+    memory = np.empty(x.nbytes + rows.LINE, np.uint8)
+    first = -memory.__array_interface__["data"][0] % rows.LINE
     return np.ndarray(x.shape, x.dtype, memory, first)

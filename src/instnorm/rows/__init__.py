@@ -22,6 +22,7 @@ __all__ = ["array_module", "backward", "backward_given", "forward", "forward_giv
 
 # From so many numbers on the compiled kernels are used. They take a second to load.
 LARGE = 1 << 16
+LINE = 64  # bytes: what the cache reads and writes at a time
 
 
 def array_module(x):

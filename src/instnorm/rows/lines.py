@@ -13,7 +13,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-LINE = 64  # bytes
+from . import LINE
+
 _INT, _WORD = ir.IntType(32), ir.IntType(64)
 _NO = ir.IntType(1)(0)
 _FUSED = ("contract",)

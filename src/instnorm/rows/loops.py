@@ -62,9 +62,10 @@ def reciprocal(var, eps, least):
 
 
 def gradient_step(mean, lost, r, var, w, sum_d, sum_dt, sum_dd, *given):
-    """What a gradient needs of the sums of a row, and what it adds to dscale and dshift.
+    """What a gradient needs of the sums of a row; and what the row adds to dscale and dshift.
 
-    rstd is 0 where the row is rough.
+    w is the scale where the sums are of d, and 1 where they are of d * scale. rstd is 0 where the
+    row is rough.
     """
     eps, least, share, share_of_mean = given
     rstd, fits = reciprocal(var, eps, least)
@@ -156,11 +157,9 @@ def products_of(products, line):
 @inner
 def add_up(part, ds, db):
     """Adds the sums of some rows to those of all."""
-    for g in range(U(part.shape[1])):
-        for i in range(U(part.shape[2])):
-            ds[g, i] += part[U(0), g, i]
-            db[g, i] += part[U(1), g, i]
-            part[U(0), g, i] = part[U(1), g, i] = 0
+    ds += part[U(0)]
+    db += part[U(1)]
+    part[:] = 0
 
 
 @inner
@@ -242,17 +241,16 @@ def forward_block(
 
 @jit
 def backward_rows(slots, helpers, blocks, rough, totals, sums, *given):
-    """sums (2, G, K) are the totals of all rows; None where totals are those of blocks."""
+    """sums (2, G, K) become the totals of all rows; or (2, G, M), of the elements of rows."""
     failed = lead(slots, helpers, job(backward_block, blocks, (rough, totals, *given, blocks)))
-    if sums is not None:
-        for i in range(U(2)):
-            add_rows(totals[i], sums[i])
+    for i in range(U(2)):
+        add_rows(totals[i], sums[i])
     return outcome(failed, rough)
 
 
 @jit
 def add_rows(values, sums):
-    """Sums (G, K) of values (R, K), of each G-th row: of some first, so that none are many."""
+    """Sums (G, K) of values (A, G, K), or (A·G, K): of some first, so that none are many."""
     values, total = values.reshape(-1, sums.size), sums.reshape(-1)
     part, step = np.empty_like(total), U(1024)
     total[:] = 0
@@ -298,13 +296,14 @@ def backward_block(
             to_scale, to_shift = address(ds) + of_team, address(db) + of_team
             for b in range(U(n)):
                 factors[b] = scale[line_for(s + b, scale), U(0)]
+        results = *of_row, to_scale, to_shift
         for i in range(0, end, 8):
             if moments is None:
                 own = address(c), address(sums[-2]), address(sums[-1])
-                gradient_steps((*of_row, to_scale, to_shift), i, 0, end, False, *own, *places, *numbers)
+                gradient_steps(results, i, 0, end, False, *own, *places, *numbers)
             else:
                 own = address(c), address(moments[0]) + of_team, address(moments[1]) + of_team
-                gradient_steps_given((*of_row, to_scale, to_shift), i, 0, end, False, *own, *places, *numbers)
+                gradient_steps_given(results, i, 0, end, False, *own, *places, *numbers)
         for b in range(n):
             r = s + b
             rough[r] = f[b] == 0 or (sums[U(2), b] == 0 and has_gradient(d, r, scale))

@@ -215,17 +215,18 @@ def _backward_rows(d, x, dx, eps, line, scale, moments, centre, sets):
     tables, blocks = _tables(pieces, length, line.shape[1]), threads.blocks_for(x.size, rows)
     if line.ndim == 3:  # each block of rows has sums of its own, for each element
         blocks = min(blocks, max(1, x.size // (16 * line.size)))
-        totals, sums = np.zeros((2, blocks, *line.shape[::2])), None
+        totals = np.zeros((2, blocks, *line.shape[::2]))
     else:
-        totals, sums = np.empty((2, rows, lines[1])), np.empty((2, *lines))
+        totals = np.empty((2, rows, lines[1]))
+    sums = np.empty((2, lines[0], totals.shape[-1]))
     if x.dtype == np.float64:  # a mean of them has more digits than float64: it is found again
         moments = None
     if moments is not None and not (moments[0].flags.carray and moments[1].flags.carray):
         moments = moments[0].copy(), moments[1].copy()
     given = rough, totals, sums, d, x, *tables, eps, LEAST[x.dtype], centre, line, moments, dx
     found = threads.share(backward_rows, blocks, *given)
-    if sums is None:
-        sums = totals.reshape(2, -1, *lines, totals.shape[-1] // lines[1]).sum((1, 4))
+    if sums.shape[1:] != lines:
+        sums = sums.reshape(2, *lines, -1).sum(-1)
     return sums[0], sums[1], _few(rough.reshape(sets)) if found else ()
 
 
