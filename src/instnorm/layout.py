@@ -11,6 +11,7 @@ that channels-last and transposed pictures need no copy.
 """
 
 import functools
+import math
 
 import numpy as np
 
@@ -30,23 +31,20 @@ class Layout:
     """
 
     def __init__(self, x, num_groups, over_batch=False):
-        self.xp = rows.array_module(x)
-        self.x, self.num_groups, self.over_batch = x, num_groups, over_batch
+        self.xp, self.x, self.over_batch = rows.array_module(x), x, over_batch
         self.order, self.back_order = _orders(x.strides)
+        self.shape = _shape(x.shape, num_groups)
 
     def sets(self, a):
         """(N, C, *spatial) -> (A, G, K, L): a view where memory allows, else a copy."""
-        n, c = a.shape[:2]
-        g = self.num_groups
         if self.order:
             a = a.transpose(self.order)
-        if self.over_batch:
-            return a.reshape(n, c, -1).swapaxes(0, 1)[None]
-        return a.reshape(n, g, c // g, -1)
+        a = a.reshape(self.shape)
+        return a.transpose(2, 1, 0, 3) if self.over_batch else a
 
     def activations(self, sets):
         """The way back."""
-        sets = sets[0].swapaxes(0, 1) if self.over_batch else sets
+        sets = sets.transpose(2, 1, 0, 3) if self.over_batch else sets
         if not self.order:
             return sets.reshape(self.x.shape)
         shape = [self.x.shape[axis] for axis in self.order]
@@ -56,14 +54,13 @@ class Layout:
         """(C,) -> (G, K) or (G, 1): a number for each channel of each set."""
         if parameter is None:
             return None
-        return parameter.reshape(self.num_groups, parameter.size // max(1, self.num_groups))
+        return parameter.reshape(self.shape[1:3])
 
     def ones(self):
         """As `lines` of ones, which take no memory: all are one number."""
-        lines = self.num_groups, self.x.shape[1] // max(1, self.num_groups)
         if self.xp is np:
-            return _ones(lines)
-        return self.xp.broadcast_to(self.xp.ones(()), lines)
+            return _ones(self.shape[1:3])
+        return self.xp.broadcast_to(self.xp.ones(()), self.shape[1:3])
 
     def apply(self, kernel, out=None, *inputs):
         """What kernel(sets of x, sets of inputs, out=...) makes, as an array like x, or in `out`.
@@ -88,8 +85,8 @@ class Layout:
         """`apply` for a kernel that returns moments too. Returns y; mean and var, (A, G)."""
         y, moments = self.apply(kernel, out)
         if moments is None:
-            images = 1 if self.over_batch else self.x.shape[0]
-            moments = self.xp.zeros((2, images, self.num_groups))
+            images = 1 if self.over_batch else self.shape[0]
+            moments = self.xp.zeros((2, images, self.shape[1]))
         return y, moments[0], moments[1]
 
     def backward(self, kernel, dy, gamma, out=None):
@@ -111,6 +108,13 @@ def _orders(strides):
     if order == tuple(range(len(strides))):
         return None, None
     return order, tuple(sorted(range(len(strides)), key=order.__getitem__))
+
+
+@functools.lru_cache(maxsize=256)
+def _shape(shape, num_groups):
+    """(N, C, *spatial) -> (N, G, C / G, M)."""
+    n, c, *spatial = shape
+    return n, num_groups, c // max(1, num_groups), math.prod(spatial)
 
 
 @functools.lru_cache(maxsize=64)

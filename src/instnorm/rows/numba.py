@@ -12,6 +12,7 @@ Memory is worked on where it lies, if it lies in one of two ways; otherwise it i
 
 import functools
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,19 +38,19 @@ def forward(x, eps, scale=None, shift=None, out=None, *, centre=True):
     lines = _lines(x, scale, shift)
     if lines is None:
         return plain.forward(x, eps, scale, shift, y, centre=centre)
-    kind, order, shape = _memory(x, lines[0].shape[1])
-    if kind is None or not _alike(y, x):
+    plan = _plan(x, lines[0].shape[1])
+    if plan is None or not _alike(y, x):
         y[...], mean, var = forward(np.ascontiguousarray(x), eps, scale, shift, centre=centre)
         return y, mean, var
-    memory, into = _reshaped(order, shape, x, y)
-    if kind == "columns":
+    memory, into = plan.memory(x), plan.memory(y)
+    if plan.kind == "columns":
         sets = Columns(memory, x.shape[0] * x.shape[1], lines[0].shape[1])
         with np.errstate(all="ignore"):
             moments = sets.forward(into, eps, *lines, centre)
         if moments is None:
             return plain.forward(x, eps, scale, shift, y, centre=centre)
         return y, *(m.reshape(x.shape[:2]) for m in moments)
-    mean, var, rough = _forward_rows(memory, into, eps, lines, centre, x.shape[:2])
+    mean, var, rough = _forward_rows(plan, memory, into, eps, lines, centre, x.shape[:2])
     for some, line in rough:
         own = (p if p is None else p[line] for p in (scale, shift))
         y[some], mean[some], var[some] = plain.forward(x[some], eps, *own, centre=centre)
@@ -64,23 +65,26 @@ def backward(dy, x, eps, scale, moments=None, out=None, *, centre=True):
     line = _line(x, scale)
     if line is None:
         return plain.backward(dy, x, eps, scale, out=dx, centre=centre)
-    kind, order, shape = _memory(x, line.shape[1])
-    if kind is None or not _alike(dx, x):
+    plan = _plan(x, line.shape[1])
+    if plan is None or not _alike(dx, x):
         dx[...], *sums = backward(dy, np.ascontiguousarray(x), eps, scale, moments, centre=centre)
         return dx, *sums
     if not _alike(dy, x):
         d = np.empty_like(x)
         d[...] = dy
         dy = d
-    d, memory, into = _reshaped(order, shape, dy, x, dx)
-    if kind == "columns":
+    arrays = plan.memory(dy), plan.memory(x), plan.memory(dx)
+    if plan.kind == "columns":
+        d, memory, into = arrays
         sets = Columns(memory, x.shape[0] * x.shape[1], line.shape[1])
         with np.errstate(all="ignore"):
             gradients = sets.backward(d, into, eps, np.broadcast_to(line, scale.shape), centre)
         if gradients is None:
             return plain.backward(dy, x, eps, scale, out=dx, centre=centre)
         return dx, *gradients
-    ds, db, rough = _backward_rows(d, memory, into, eps, line, scale, moments, centre, x.shape[:2])
+    ds, db, rough = _backward_rows(
+        plan, *arrays, eps, line, scale.shape, moments, centre, x.shape[:2]
+    )
     for some, g in rough:
         dx[some], *own = plain.backward(dy[some], x[some], eps, scale[g], centre=centre)
         ds[g] += own[0]
@@ -132,12 +136,6 @@ def _constant(value, dtype, shape=(1, 1)):
     return np.full(shape, value, dtype)
 
 
-def _reshaped(order, shape, *arrays):
-    if order == (0, 1, 2, 3):
-        return [a.reshape(shape) for a in arrays]
-    return [a.transpose(order).reshape(shape) for a in arrays]
-
-
 def _alike(a, b):
     """Do two arrays of one shape lie in memory in the same way?"""
     return a.strides == b.strides or all(
@@ -145,21 +143,60 @@ def _alike(a, b):
     )
 
 
-def _memory(x, segments):
-    """How (A, G, K, L) x lies, and the order and shape of its memory: see the head of this file."""
+class Plan(NamedTuple):
+    """How the memory of x is worked on: see the head of this file."""
+
+    kind: str  # rows or columns
+    order: tuple | None  # of the axes of (A, G, K, L), if it is not theirs
+    shape: tuple  # (P, R, M) or (I, L, C)
+    written_out: bool = False  # scale and shift, for each element
+    tables: tuple = ()  # spans and samples
+
+    def memory(self, a):
+        return a.reshape(self.shape) if self.order is None else self._reordered(a)
+
+    def _reordered(self, a):
+        return a.transpose(self.order).reshape(self.shape)
+
+
+_plans = {}
+
+
+def _plan(x, segments):
+    """The plan for (A, G, K, L) x with scales (G, segments); None where x has to be copied."""
+    sets = x.shape[0] * x.shape[1]
+    few = sets < FEW and x.size >= 16 * threads.BLOCK and sets < 2 * threads.allowed()
+    key = x.shape, x.strides, x.itemsize, segments, few
+    try:
+        return _plans[key]
+    except KeyError:
+        plan = _new_plan(x, segments, few)
+    if len(_plans) >= 256:
+        _plans.clear()
+    _plans[key] = plan
+    return plan
+
+
+def _new_plan(x, segments, few):
     a, g, k, n = x.shape
     if x.flags.c_contiguous and (g * k == 1 or k * n > 1):
-        few = a * g < FEW and x.size >= 16 * threads.BLOCK and a * g < 2 * threads.allowed()
         if few and (width := _width(k * n // segments)):
-            return "columns", (0, 1, 2, 3), (a * g * segments, -1, width)
-        return "rows", (0, 1, 2, 3), (1, a * g, k * n)
+            return Plan("columns", None, (a * g * segments, k * n // segments // width, width))
+        return _plan_of_rows(None, (1, a * g, k * n), segments)
     if x.transpose(0, 3, 1, 2).flags.c_contiguous:
-        return "columns", (0, 3, 1, 2), (a, n, g * k)
+        return Plan("columns", (0, 3, 1, 2), (a, n, g * k))
     if a == 1 and x.transpose(0, 2, 3, 1).flags.c_contiguous:
-        return "columns", (0, 2, 3, 1), (1, k * n, g)
+        return Plan("columns", (0, 2, 3, 1), (1, k * n, g))
     if a == 1 and x.transpose(2, 1, 0, 3).flags.c_contiguous:
-        return "rows", (2, 1, 0, 3), (k, g, n)
-    return None, None, None
+        return _plan_of_rows((2, 1, 0, 3), (k, g, n), segments)
+    return None
+
+
+def _plan_of_rows(order, shape, segments):
+    pieces, _, length = shape
+    written_out = segments > 1 and length // segments < SHORT
+    tables = _tables(pieces, length, 1 if written_out else segments)
+    return Plan("rows", order, shape, written_out, tables)
 
 
 @functools.cache
@@ -187,32 +224,30 @@ def _tables(pieces, length, segments):
     return np.array(spans, U), np.stack(np.divmod(places.astype(U), U(length)), 1)
 
 
-def _each(scale, length):
+def _each(scale, plan):
     """scale (G, K), or, where its segments are short, (G, 1, M): a number for each element."""
-    if scale.shape[1] == 1 or length // scale.shape[1] >= SHORT:
+    if not plan.written_out:
         return scale
+    length = plan.shape[2]
     if length == scale.shape[1]:
         return scale[:, None]
     return np.repeat(scale, length // scale.shape[1], axis=1)[:, None]
 
 
-def _forward_rows(x, y, eps, lines, centre, sets):
+def _forward_rows(plan, x, y, eps, lines, centre, sets):
     """mean and var, (A, G); and the rough sets, as `_few` gives them."""
-    pieces, rows, length = x.shape
-    scale, shift = _each(lines[0], length), _each(lines[1], length)
+    rows, scale, shift = plan.shape[1], _each(lines[0], plan), _each(lines[1], plan)
     moments, rough = np.empty((2, *sets)), np.empty(rows, np.bool_)
-    tables = _tables(pieces, length, scale.shape[1])
     flat = moments.reshape(2, rows)
-    given = rough, x, *tables, eps, LEAST[x.dtype], centre, scale, shift, y, flat
+    given = rough, x, *plan.tables, eps, LEAST[x.dtype], centre, scale, shift, y, flat
     found = threads.share(forward_rows, threads.blocks_for(x.size, rows), *given)
     return moments[0], moments[1], _few(rough.reshape(sets)) if found else ()
 
 
-def _backward_rows(d, x, dx, eps, line, scale, moments, centre, sets):
-    """dscale and dshift, of the shape of scale; and the rough sets, as `_few` gives them."""
-    pieces, rows, length = x.shape
-    lines, line, rough = scale.shape, _each(line, length), np.empty(rows, np.bool_)
-    tables, blocks = _tables(pieces, length, line.shape[1]), threads.blocks_for(x.size, rows)
+def _backward_rows(plan, d, x, dx, eps, line, lines, moments, centre, sets):
+    """dscale and dshift, of shape `lines`; and the rough sets, as `_few` gives them."""
+    rows, line = plan.shape[1], _each(line, plan)
+    rough, blocks = np.empty(rows, np.bool_), threads.blocks_for(x.size, rows)
     if line.ndim == 3:  # each block of rows has sums of its own, for each element
         blocks = min(blocks, max(1, x.size // (16 * line.size)))
         totals = np.zeros((2, blocks, *line.shape[::2]))
@@ -223,7 +258,7 @@ def _backward_rows(d, x, dx, eps, line, scale, moments, centre, sets):
         moments = None
     if moments is not None and not (moments[0].flags.carray and moments[1].flags.carray):
         moments = moments[0].copy(), moments[1].copy()
-    given = rough, totals, sums, d, x, *tables, eps, LEAST[x.dtype], centre, line, moments, dx
+    given = rough, totals, sums, d, x, *plan.tables, eps, LEAST[x.dtype], centre, line, moments, dx
     found = threads.share(backward_rows, blocks, *given)
     if sums.shape[1:] != lines:
         sums = sums.reshape(2, *lines, -1).sum(-1)
