@@ -368,11 +368,11 @@ def kernels_of_a_test():
 
     @numba.njit(nogil=True)
     def counting(slots, helpers, blocks, *given):
-        return -lead(slots, helpers, job(count, blocks, given))
+        return -lead(slots, job(count, helpers, blocks, given))
 
     @numba.njit(nogil=True)
     def failing(slots, helpers, blocks, *given):
-        return -lead(slots, helpers, job(fail, blocks, given))
+        return -lead(slots, job(fail, helpers, blocks, given))
 
     return counting, failing
 
@@ -410,6 +410,34 @@ def test_each_block_is_worked_on_once_and_one_that_fails_is_told(monkeypatch):
         assert seen.sum() == 99
 
 
+@pytest.mark.parametrize(
+    ("worker", "expected"),
+    [
+        (0, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        (1, [3, 4, 5, 6, 7, 8, 9, 0, 1, 2]),
+        (2, [6, 7, 8, 9, 0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_a_worker_begins_with_its_own_blocks_and_then_helps_the_others(worker, expected):
+    """So that it finds in its cache what it wrote the last time. Compiles: a second each."""
+    from instnorm.rows.parallel import begin, call, job
+
+    @numba.njit
+    def note(order, number, block):
+        order[number[0]] = block
+        number[0] += 1
+
+    @numba.njit
+    def alone(worker, helpers, blocks, *given):
+        one = job(note, helpers, blocks, given)
+        begin(one)
+        return call(one, worker)
+
+    order = np.full(10, -1)
+    assert alone(worker, 2, 10, order, np.zeros(1, np.int64)) == 0
+    assert_array_equal(order, expected)
+
+
 def test_helpers_that_do_not_come_are_not_waited_for(monkeypatch):
     """Slots that nobody serves: the threads died, or have not yet been given a processor."""
     counting, _ = kernels_of_a_test()
@@ -427,7 +455,7 @@ def test_a_job_that_comes_while_a_helper_goes_to_sleep_is_done(monkeypatch):
     """The leader looked when nobody slept, and gave its job when the helper had just given up."""
     given, done = threading.Event(), threading.Event()
 
-    def serve(slot, turns):
+    def serve(slot, number, turns):
         if not given.wait(0 if given.is_set() else 5):
             return
         if not crew.looked:

@@ -79,22 +79,22 @@ def column_gradient(d, x, c, q, f, w, g, h, a, dx, tasks, t):
 
 @jit
 def sums(slots, helpers, blocks, *given):
-    return -lead(slots, helpers, job(column_sums, blocks, given))
+    return -lead(slots, job(column_sums, helpers, blocks, given))
 
 
 @jit
 def pair_sums(slots, helpers, blocks, *given):
-    return -lead(slots, helpers, job(column_pair_sums, blocks, given))
+    return -lead(slots, job(column_pair_sums, helpers, blocks, given))
 
 
 @jit
 def apply(slots, helpers, blocks, *given):
-    return -lead(slots, helpers, job(column_apply, blocks, given))
+    return -lead(slots, job(column_apply, helpers, blocks, given))
 
 
 @jit
 def gradient(slots, helpers, blocks, *given):
-    return -lead(slots, helpers, job(column_gradient, blocks, given))
+    return -lead(slots, job(column_gradient, helpers, blocks, given))
 
 
 class Columns:

@@ -186,7 +186,7 @@ def outcome(failed, rough):
 
 @jit
 def forward_rows(slots, helpers, blocks, rough, *given):
-    failed = lead(slots, helpers, job(forward_block, blocks, (rough, *given, blocks)))
+    failed = lead(slots, job(forward_block, helpers, blocks, (rough, *given, blocks)))
     return outcome(failed, rough)
 
 
@@ -242,7 +242,7 @@ def forward_block(
 @jit
 def backward_rows(slots, helpers, blocks, rough, totals, sums, *given):
     """sums (2, G, K) become the totals of all rows; or (2, G, M), of the elements of rows."""
-    failed = lead(slots, helpers, job(backward_block, blocks, (rough, totals, *given, blocks)))
+    failed = lead(slots, job(backward_block, helpers, blocks, (rough, totals, *given, blocks)))
     for i in range(U(2)):
         add_rows(totals[i], sums[i])
     return outcome(failed, rough)

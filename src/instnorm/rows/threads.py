@@ -113,19 +113,19 @@ class _Crew:
         lock.acquire()
         self.threads[i] = threading.get_native_id()
         while True:
-            serve(slot, self.turns)
+            serve(slot, i, self.turns)
             self.asleep[i] = lock
-            serve(slot, self.turns // 20)  # a leader may have looked before, and given it a job
+            serve(slot, i, self.turns // 20)  # a leader may have looked before, and given it a job
             lock.acquire()
 
 
 def _turns(slot, some=1000):
     """How many turns of waiting actively take as long as a helper should."""
-    serve(slot, 1)
+    serve(slot, 0, 1)
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        serve(slot, some)
+        serve(slot, 0, some)
         times.append(time.perf_counter() - start)
     return int(some * ACTIVELY / min(times))
 
