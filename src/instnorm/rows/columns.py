@@ -1,8 +1,8 @@
-"""Compiled kernels for sets that are columns: channels-last arrays; and rows that are few and long.
+"""Compiled kernels for sets that are columns: channels-last arrays.
 
 The memory is (I, L, C): L positions of C channels, I times. A set is some neighbouring columns of
-one image, or all columns of some neighbouring images; all threads work on each. The formulas are
-those of `rows.loops`, in the same steps, with arrays of sets where there it is one row.
+one image; all threads work on each. The formulas are those of `rows.loops`, in the same steps, with
+arrays of sets where there it is one row.
 """
 
 import itertools

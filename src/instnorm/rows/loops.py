@@ -24,7 +24,7 @@ import numpy as np
 from .jit import STEP, U, inner, jit
 from .lines import LINE, address, fetch, line_of, numbers_and_bytes
 from .parallel import job, lead
-from .sums import line_for, of_span, room, team_sums, weight
+from .sums import block_of, line_for, of_span, room, team_sums, weight
 
 # Bytes: a larger result is written past the cache. A gradient is so earlier, since two arrays are
 # read for it.
@@ -140,10 +140,15 @@ def span_gradient(d, x, start, end, c, q, f, w, g, h, a, scale, products, dx, pa
 
 
 @inner
-def ways(y, team, large, long):
-    """Is y so large that it is written past the cache? How far ahead is what to fetch?"""
-    past = (y.size * y.itemsize > large) & (y.shape[2] >= 256) & (address(y) % y.itemsize == 0)
-    return past, np.int64(team * y.shape[2] if team * y.shape[2] <= long else NEAR)
+def is_past(y, large):
+    """Is y so large that it is written past the cache?"""
+    return (y.size * y.itemsize > large) & (y.shape[2] >= 256) & (address(y) % y.itemsize == 0)
+
+
+@inner
+def far_ahead(x, team, long):
+    """How far ahead is what to fetch?"""
+    return np.int64(team * x.shape[2] if team * x.shape[2] <= long else NEAR)
 
 
 @inner
@@ -190,12 +195,6 @@ def forward_rows(slots, helpers, blocks, rough, *given):
     return outcome(failed, rough)
 
 
-@inner
-def block_of(rows, block, blocks):
-    """The first row of a block, and that of the next."""
-    return U(rows * block // blocks), U(rows * (block + 1) // blocks)
-
-
 @jit
 def forward_block(
     rough, x, spans, samples, eps, least, centre, scale, shift, y, moments, blocks, block
@@ -208,7 +207,7 @@ def forward_block(
     c, lost, f = steps[U(0)], steps[U(1)], steps[U(2)]
     mean, var = moments[U(0)], moments[U(1)]
     places, numbers = (address(c), address(sums[U(0)]), address(sums[U(1)])), (eps, least, *shares)
-    past, ahead = ways(y, team, LARGE, LONG)
+    past, ahead = is_past(y, LARGE), far_ahead(x, team, LONG)
     x_at, y_at, rows, length = address(x), address(y), U(x.shape[1]), x.shape[2]
     bytes_of_row, whole = length * x.itemsize, spans is None or x.shape[0] == scale.shape[1] == 1
     start, stop = block_of(x.shape[1], block, blocks)
@@ -277,7 +276,7 @@ def backward_block(
     team, part, some, sums, steps = room(x, U(5 if moments is None else 3))
     c, mean, lost, m, f, level, a, of_scale, of_shift, factors = steps
     factors[:] = 1
-    past, ahead = ways(dx, team, LARGE_GRADIENT, LONG_GRADIENT)
+    past, ahead = is_past(dx, LARGE_GRADIENT), far_ahead(x, team, LONG_GRADIENT)
     d_at, x_at, dx_at, rows, length = address(d), address(x), address(dx), U(x.shape[1]), x.shape[2]
     bytes_of_row, whole = length * x.itemsize, spans is None or x.shape[0] == scale.shape[1] == 1
     of_row = address(mean), address(lost), address(m), address(f), address(level), address(a)

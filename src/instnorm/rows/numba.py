@@ -1,13 +1,13 @@
 """Row kernels compiled by Numba: the formulas of `rows.numpy`, as loops.
 
-The arithmetic is in `rows.sums` and `rows.loops`, and for channels-last memory in `rows.columns`.
-What is said there to be rough is left to `rows.numpy`.
+The arithmetic is in `rows.sums` and `rows.loops`, where each thread has rows of its own; in
+`rows.shared` all threads work on one row after the other, if rows are few and long; and
+`rows.columns` is for channels-last memory. What is said there to be rough is left to `rows.numpy`.
 
 Memory is worked on where it lies, if it lies in one of two ways; otherwise it is copied first:
 
     rows      (P, R, M): set r is x[:, r, :], P pieces of M numbers
-    columns   (I, L, C): a set is some neighbouring columns of one x[i] (channels-last), or all
-              columns of some neighbouring x[i] (few long rows: all threads work on each)
+    columns   (I, L, C): a set is some neighbouring columns of one x[i] (channels-last)
 """
 
 import functools
@@ -21,11 +21,13 @@ from . import threads
 from .columns import Columns
 from .jit import LEAST, U, can_compile, jit
 from .loops import backward_rows, forward_rows
+from .shared import backward_long, forward_long
 from .sums import CHUNK
 
 __all__ = ["backward", "backward_given", "can_compile", "forward", "forward_given"]
 
-FEW = 1024  # at least so many rows are always enough for all threads
+LONG = 1 << 16  # numbers: all threads work on a row that is longer, if there are few
+PART = 1 << 14  # numbers: what a thread takes at once of such a row
 SHORT = 16  # shorter segments than this have their scale and shift written out for each element
 LARGEST_SCALE = 1e8
 
@@ -151,6 +153,7 @@ class Plan(NamedTuple):
     shape: tuple  # (P, R, M) or (I, L, C)
     written_out: bool = False  # scale and shift, for each element
     tables: tuple = ()  # spans and samples
+    parts: int = 0  # of a row that all threads work on
 
     def memory(self, a):
         return a.reshape(self.shape) if self.order is None else self._reordered(a)
@@ -165,24 +168,25 @@ _plans = {}
 def _plan(x, segments):
     """The plan for (A, G, K, L) x with scales (G, segments); None where x has to be copied."""
     sets = x.shape[0] * x.shape[1]
-    few = sets < FEW and x.size >= 16 * threads.BLOCK and sets < 2 * threads.allowed()
-    key = x.shape, x.strides, x.itemsize, segments, few
+    workers = threads.allowed() if x.size >= LONG * sets else 0
+    key = x.shape, x.strides, x.itemsize, segments, workers
     try:
         return _plans[key]
     except KeyError:
-        plan = _new_plan(x, segments, few)
+        plan = _new_plan(x, segments, workers)
     if len(_plans) >= 256:
         _plans.clear()
     _plans[key] = plan
     return plan
 
 
-def _new_plan(x, segments, few):
+def _new_plan(x, segments, workers):
+    """`workers` is how many threads there are for long rows; 0 for others."""
     a, g, k, n = x.shape
     if x.flags.c_contiguous and (g * k == 1 or k * n > 1):
-        if few and (width := _width(k * n // segments)):
-            return Plan("columns", None, (a * g * segments, k * n // segments // width, width))
-        return _plan_of_rows(None, (1, a * g, k * n), segments)
+        plan = _plan_of_rows(None, (1, a * g, k * n), segments)
+        few = workers > 1 and a * g < 2 * workers and not plan.written_out
+        return plan._replace(parts=k * n // PART) if few else plan
     if x.transpose(0, 3, 1, 2).flags.c_contiguous:
         return Plan("columns", (0, 3, 1, 2), (a, n, g * k))
     if a == 1 and x.transpose(0, 2, 3, 1).flags.c_contiguous:
@@ -197,12 +201,6 @@ def _plan_of_rows(order, shape, segments):
     written_out = segments > 1 and length // segments < SHORT
     tables = _tables(pieces, length, 1 if written_out else segments)
     return Plan("rows", order, shape, written_out, tables)
-
-
-@functools.cache
-def _width(length):
-    """The greatest divisor of so many numbers that makes them short columns; 0 if there is none."""
-    return next((w for w in range(min(4096, length // 16), 63, -1) if length % w == 0), 0)
 
 
 @functools.lru_cache(maxsize=64)
@@ -240,7 +238,10 @@ def _forward_rows(plan, x, y, eps, lines, centre, sets):
     moments, rough = np.empty((2, *sets)), np.empty(rows, np.bool_)
     flat = moments.reshape(2, rows)
     given = rough, x, *plan.tables, eps, LEAST[x.dtype], centre, scale, shift, y, flat
-    found = threads.share(forward_rows, threads.blocks_for(x.size, rows), *given)
+    if plan.parts:
+        found = threads.share(forward_long, plan.parts, *given)
+    else:
+        found = threads.share(forward_rows, threads.blocks_for(x.size, rows), *given)
     return moments[0], moments[1], _few(rough.reshape(sets)) if found else ()
 
 
@@ -259,7 +260,10 @@ def _backward_rows(plan, d, x, dx, eps, line, lines, moments, centre, sets):
     if moments is not None and not (moments[0].flags.carray and moments[1].flags.carray):
         moments = moments[0].copy(), moments[1].copy()
     given = rough, totals, sums, d, x, *plan.tables, eps, LEAST[x.dtype], centre, line, moments, dx
-    found = threads.share(backward_rows, blocks, *given)
+    if plan.parts:
+        found = threads.share(backward_long, plan.parts, *given)
+    else:
+        found = threads.share(backward_rows, blocks, *given)
     if sums.shape[1:] != lines:
         sums = sums.reshape(2, *lines, -1).sum(-1)
     return sums[0], sums[1], _few(rough.reshape(sets)) if found else ()

@@ -99,11 +99,19 @@ def part_of_row(d, x, row, start, end, c, scale, line, k, moments, ahead, into):
 
 
 @inner
-def row_sums(d, x, r, spans, c, scale, moments, ahead, part, some, sums, ds, db, b):
-    """The sums of row r about c.
+def block_of(number, block, blocks):
+    """The first of so many things that belongs to a block, and the first of the next."""
+    return U(number * block // blocks), U(number * (block + 1) // blocks)
+
+
+@inner
+def row_sums(
+    d, x, r, spans, c, scale, moments, ahead, part, some, sums, ds, db, b, at, block, blocks
+):
+    """The sums of a block of row r about c.
 
     Of a row that is one span they are left as vectors in part[b]; otherwise they are in sums[:, b],
-    and in ds and db are those of each segment, before its scale.
+    and in ds[at] and db[at] are those of each segment, before its scale.
     """
     line, rows, bytes_of_row = line_for(r, scale), x.shape[1], x.shape[2] * x.itemsize
     number = U(len(sums))
@@ -114,10 +122,11 @@ def row_sums(d, x, r, spans, c, scale, moments, ahead, part, some, sums, ds, db,
     for i in range(number):
         sums[i, b] = 0
     if d is not None and scale.ndim == 2:
-        ds[r, :] = 0
-        db[r, :] = 0
-    for begin in range(U(0), U(len(spans)), U(part.shape[0])):
-        n = min(U(part.shape[0]), U(len(spans)) - begin)
+        ds[at, :] = 0
+        db[at, :] = 0
+    first, after = block_of(len(spans), block, blocks)
+    for begin in range(first, after, U(part.shape[0])):
+        n = min(U(part.shape[0]), after - begin)
         for j in range(n):
             p, k, start, end = of_span(spans, begin + j)
             row = (np.int64(p) * rows + np.int64(r)) * bytes_of_row
@@ -127,8 +136,8 @@ def row_sums(d, x, r, spans, c, scale, moments, ahead, part, some, sums, ds, db,
         for j in range(n):
             k = spans[begin + j, U(1)]
             if d is not None and scale.ndim == 2:
-                db[r, k] += some[U(0), j]
-                ds[r, k] += some[U(1), j]
+                db[at, k] += some[U(0), j]
+                ds[at, k] += some[U(1), j]
                 some[U(0), j] *= scale[line, k]
                 some[U(1), j] *= scale[line, k]
             for i in range(number):
@@ -155,7 +164,7 @@ def team_sums(
             c[b] = T(float64_at(address(moments[0]) + 8 * np.int64(s + b)))
         else:
             c[b] = guess(x, s + b, samples) if centre else T(0)
-        row_sums(d, x, s + b, spans, T(c[b]), scale, moments, ahead, *into, b)
+        row_sums(d, x, s + b, spans, T(c[b]), scale, moments, ahead, *into, b, s + b, 0, 1)
     if spans is None:
         across(part, sums)
     if centre and moments is None:
@@ -163,7 +172,7 @@ def team_sums(
         for b in range(n):
             if far(share, sum_t[b], sum_tt[b]):
                 c[b] = T(c[b] + sum_t[b] * share)
-                row_sums(d, x, s + b, spans, T(c[b]), scale, moments, ahead, *into, b)
+                row_sums(d, x, s + b, spans, T(c[b]), scale, moments, ahead, *into, b, s + b, 0, 1)
                 again = True
         if spans is None and again:
             across(part, sums)
