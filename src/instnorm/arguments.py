@@ -163,7 +163,7 @@ def check_moments(moments, sets, x, writable=False):
     """`moments` as None or (mean, var); raises unless float64, one number for each set of x."""
     if moments is None:
         return None
-    if type(moments) is np.ndarray and len(moments) == 2:
+    if type(moments) is np.ndarray and moments.shape[:1] == (2,):
         moments = moments[0], moments[1]  # to go through it would take some microseconds
     try:
         mean, var = moments

@@ -193,6 +193,30 @@ def test_no_more_memory_than_what_comes_and_goes(call, layout, rng):
         assert peak + x.nbytes * len(arrays) <= 1.2 * x.nbytes * (len(arrays) + 1)
 
 
+def test_memory_does_not_grow_with_the_square_of_the_channels():
+    """What compiled loops ask for, tracemalloc does not see. A process of its own: 4 seconds."""
+    pytest.importorskip("resource")
+    program = """
+        import resource
+        import numpy as np
+        import instnorm
+        from instnorm.rows import numba, threads
+
+        threads.count = lambda: 2
+        x = np.random.default_rng(0).standard_normal((1, 1 << 17, 16), np.float32)
+        gamma = np.ones(1 << 17, np.float32)
+        some = np.ascontiguousarray(x[:, :4096])
+        instnorm.layer_norm_backward(some, some, gamma[:4096])
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        instnorm.layer_norm_backward(x, x, gamma)
+        assert all(plan.parts for plan in numba._plans.values())
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    kilobytes = int(subprocess.run(command, check=True, timeout=60, capture_output=True).stdout)
+    assert kilobytes < 80_000  # x has 8,000; it was 282,000 with room for each channel in each part
+
+
 @pytest.mark.parametrize("value", [3.0, 1e9, np.nan])
 def test_a_scale_of_one_number_that_takes_no_memory(value, rng):
     from instnorm.rows import numba as compiled
@@ -435,11 +459,38 @@ def test_a_worker_begins_with_its_own_blocks_and_then_helps_the_others(worker, e
     def alone(worker, helpers, blocks, *given):
         one = job(note, helpers, blocks, given)
         begin(one)
-        return call(one, worker)
+        call(one, worker)
 
     order = np.full(10, -1)
-    assert alone(worker, 2, 10, order, np.zeros(1, np.int64)) == 0
+    alone(worker, 2, 10, order, np.zeros(1, np.int64))
     assert_array_equal(order, expected)
+
+
+def test_a_block_that_fails_after_the_leader_has_done_its_own_is_told(monkeypatch):
+    """Compiles: a second."""
+    from instnorm.rows.parallel import job, lead, nap
+
+    @numba.njit
+    def fail_late(seen, block):
+        if block == 0:
+            for _ in range(20_000):
+                if seen[1]:  # the other one is at work
+                    return
+                nap(10)
+        else:
+            seen[1] = 1
+            nap(20_000)
+            raise ValueError
+
+    @numba.njit(nogil=True)
+    def kernel(slots, helpers, blocks, *given):
+        return -lead(slots, job(fail_late, helpers, blocks, given))
+
+    monkeypatch.setattr(threads, "count", lambda: 2)
+    monkeypatch.setattr(threads, "_crew", None)
+    for begun in (1, 0, 0, 0, 0):  # while the first call compiles, the helper goes to sleep
+        with pytest.raises(MemoryError):
+            threads.share(kernel, 2, np.array([0, begun]))
 
 
 def test_helpers_that_do_not_come_are_not_waited_for(monkeypatch):

@@ -204,7 +204,7 @@ def begin(job):
 
 @jit
 def call(job, worker):
-    """Work on the job until none of its blocks is left. Returns how many blocks have failed.
+    """Work on the job until none of its blocks is left.
 
     Each worker begins with blocks of its own, the same in each job of so many: what it wrote the
     last time may still be in its cache. Then it helps the others.
@@ -218,7 +218,6 @@ def call(job, worker):
             work_on(job, block)
             block = take(counters + 8 * whose)
     settle()
-    return load(job + 8 * FAILED)
 
 
 @jit
@@ -231,7 +230,7 @@ def lead(slots, job):
     workers = load(job + 8 * WORKERS)
     for i in range(workers - 1):
         exchange(slots + 8 * SLOT * i, 0, job)
-    failed = call(job, 0)
+    call(job, 0)
     for i in range(workers - 1):
         slot = slots + 8 * SLOT * i
         turns = 0
@@ -241,7 +240,7 @@ def lead(slots, job):
                 turns += 1
                 if turns > PATIENCE:
                     nap(50)
-    return failed
+    return load(job + 8 * FAILED)
 
 
 @jit

@@ -123,12 +123,13 @@ def backward_long(
     T, share = x.dtype.type, 1 / np.float64(x.shape[2])
     numbers = eps, least, share, (share if centre else 0.0)
     sums, steps = np.zeros((5 if moments is None else 3, blocks)), np.zeros((10, 8))
-    c, mean, lost, m, f, level, a, along, total, factor = steps
+    c, mean, lost, m, f, level, a, _, _, factor = steps
     factor[0] = 1
     into = address(mean), address(lost), address(m), address(f), address(level), address(a)
-    into = *into, address(along), address(total)
+    into = *into, address(steps[U(7)]), address(steps[U(8)])
     places = address(factor), address(sums[U(0)]), address(sums[U(1)]), address(sums[U(2)])
-    ds, db = np.empty((2, blocks, scale.shape[1]))
+    segments = U(scale.shape[1])
+    ds, db = np.empty((2, blocks, scale.shape[1] // blocks + 2))  # so many does a part meet
     past, failed = is_past(dx, LARGE_GRADIENT), 0
     for r in range(U(x.shape[1])):
         at = 8 * np.int64(r)
@@ -154,9 +155,11 @@ def backward_long(
         rough[r] = f[0] == 0 or (sums[2, 0] == 0 and has_gradient(d, r, scale))
         if not rough[r]:
             for block in range(U(blocks)):
-                for k in range(U(scale.shape[1])):
-                    totals[U(0), r, k] += (ds[block, k] - m[0] * db[block, k]) * f[0]
-                    totals[U(1), r, k] += db[block, k]
+                base = spans[block_of(len(spans), block, blocks)[0], U(1)]
+                for k in range(base, min(base + U(ds.shape[1]), segments)):
+                    along, total = ds[block, k - base], db[block, k - base]
+                    totals[U(0), r, k] += (along - m[0] * total) * f[0]
+                    totals[U(1), r, k] += total
             z, g = (*parts(T, mean[0], lost[0]), T(f[0])), (*parts(T, level[0], 0.0), T(a[0]))
             failed += row_gradient(slots, helpers, blocks, d, x, r, spans, z, g, scale, dx, past)
     for i in range(U(2)):

@@ -111,7 +111,7 @@ def row_sums(
     """The sums of a block of row r about c.
 
     Of a row that is one span they are left as vectors in part[b]; otherwise they are in sums[:, b],
-    and in ds[at] and db[at] are those of each segment, before its scale.
+    and in ds[at] and db[at] are those of each segment of the block, before its scale.
     """
     line, rows, bytes_of_row = line_for(r, scale), x.shape[1], x.shape[2] * x.itemsize
     number = U(len(sums))
@@ -125,6 +125,7 @@ def row_sums(
         ds[at, :] = 0
         db[at, :] = 0
     first, after = block_of(len(spans), block, blocks)
+    base = spans[first, U(1)]
     for begin in range(first, after, U(part.shape[0])):
         n = min(U(part.shape[0]), after - begin)
         for j in range(n):
@@ -136,8 +137,8 @@ def row_sums(
         for j in range(n):
             k = spans[begin + j, U(1)]
             if d is not None and scale.ndim == 2:
-                db[at, k] += some[U(0), j]
-                ds[at, k] += some[U(1), j]
+                db[at, k - base] += some[U(0), j]
+                ds[at, k - base] += some[U(1), j]
                 some[U(0), j] *= scale[line, k]
                 some[U(1), j] *= scale[line, k]
             for i in range(number):
