@@ -119,12 +119,13 @@ def _line(x, scale):
 
 
 def _copied(scale, line):
-    """Copies scale to line. Are all its numbers in range?"""
+    """Copies scale, of any dtype, to line. Are all its numbers in range?"""
     return copy_within(scale if scale.dtype in LEAST else scale.astype(line.dtype), line)
 
 
 @jit
 def copy_within(scale, line):
+    """Copies (G, K) numbers. Are all in range?"""
     within = True
     for g in range(U(scale.shape[0])):
         for k in range(U(scale.shape[1])):
@@ -156,10 +157,7 @@ class Plan(NamedTuple):
     parts: int = 0  # of a row that all threads work on
 
     def memory(self, a):
-        return a.reshape(self.shape) if self.order is None else self._reordered(a)
-
-    def _reordered(self, a):
-        return a.transpose(self.order).reshape(self.shape)
+        return (a if self.order is None else a.transpose(self.order)).reshape(self.shape)
 
 
 _plans = {}
@@ -174,7 +172,7 @@ def _plan(x, segments):
         return _plans[key]
     except KeyError:
         plan = _new_plan(x, segments, workers)
-    if len(_plans) >= 256:
+    if len(_plans) >= 64:
         _plans.clear()
     _plans[key] = plan
     return plan

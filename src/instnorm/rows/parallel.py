@@ -6,8 +6,7 @@ all the work may take; one that waits actively is there at once.
 
 A job is a kernel, its arguments and the number of its blocks, which its workers share: the leader,
 worker 0, and the helpers. It lies on the stack of the thread that leads it, which so must not
-return before the job has ended. Each helper has a slot, a word in
-memory that says what it does:
+return before the job has ended. Each helper has a slot, a word in memory that says what it does:
 
     0          it has nothing to do
     job        here is a job for it, which it may begin, and the leader may take back
